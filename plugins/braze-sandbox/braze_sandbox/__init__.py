@@ -1,0 +1,1 @@
+"""A local Braze for demos and tests."""

@@ -1,0 +1,1 @@
+"""Singer tap for Braze Currents; not built yet (see README.md)."""
