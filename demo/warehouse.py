@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from demo import people, purchases
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from psycopg2.extensions import connection as Connection  # noqa: N812
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -44,6 +45,14 @@ CREATE TABLE shop.purchases (
 );
 """
 
+ORDER_AGAIN_SQL = """
+INSERT INTO shop.purchases (customer_id, purchased_on, quantity, amount)
+SELECT customer_id, %s, 1, 14.99
+FROM shop.customers
+ORDER BY md5(customer_id || (SELECT count(*) FROM shop.purchases))
+LIMIT %s
+"""
+
 
 def fill(connection: Connection, history: Sequence[purchases.Purchase]) -> bool:
     """Fill the shop's tables unless they are filled already; return whether that was needed.
@@ -57,25 +66,32 @@ def fill(connection: Connection, history: Sequence[purchases.Purchase]) -> bool:
         if cursor.fetchone() == (fingerprint,):
             return False
         cursor.execute(SHOP_SQL)
-        first_days = {purchase.customer_id: purchase.purchased_on for purchase in sorted(history, reverse=True)}
+        first_days = {
+            purchase.customer_id: purchase.purchased_on for purchase in sorted(history, reverse=True)
+        }
         _copy(cursor, "shop.customers", people.invent(dict(sorted(first_days.items()))))
         _copy(cursor, "shop.purchases", history)
         cursor.execute("COMMENT ON SCHEMA shop IS %s", (fingerprint,))
     return True
 
 
-def build(connection: Connection) -> int:
-    """Build the table and the view that are sent to Braze, as a warehouse does before each run; return how many customers."""
+def order_again(connection: Connection, customers: int) -> None:
+    """Let so many customers buy an album on the last day of the history, others each time."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute(ORDER_AGAIN_SQL, (purchases.LAST_DAY, customers))
+
+
+def build(connection: Connection) -> tuple[int, int]:
+    """Build what is sent to Braze, as before any run; return how many customers and attributes there are."""
     with connection, connection.cursor() as cursor:
         for path in MARKETING_SQL:
             cursor.execute(path.read_text(encoding="utf-8"))
-        cursor.execute('SELECT count(*) FROM marketing."Braze Customer Attributes"')
-        [count] = cursor.fetchone() or [0]
-    return int(count)
+        cursor.execute('SELECT * FROM marketing."Braze Customer Attributes"')
+        return cursor.rowcount, len(cursor.description or ()) - len(("external_id",))
 
 
 def _copy(cursor: Cursor, table: str, rows: Iterable[Iterable[Any]]) -> None:
-    r"""Copy rows into a table; no value has a tab, a line break or a backslash, so that none needs escaping."""
+    r"""Copy rows into a table; no value has a tab, a line break or a backslash, so none needs escaping."""
     lines = ("\t".join(r"\N" if value is None else str(value) for value in row) for row in rows)
     cursor.copy_expert(f"COPY {table} FROM STDIN", io.StringIO("\n".join(lines)))
 

@@ -1,0 +1,78 @@
+"""The screen: one line for each step, and how the run ended, for a person to read."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+LABEL_WIDTH = 18
+OUTCOMES = ("delivered", "unchanged", "held", "rejected")
+
+
+@dataclass
+class Step:
+    """A line under way.
+
+    Attributes:
+        label: What is being done, in a word or two.
+        result: What to say when it is done.
+    """
+
+    label: str
+    result: str = ""
+    began: float = field(default_factory=time.monotonic)
+
+    def show(self, note: str = "") -> None:
+        """Show that it is under way, and for how long; only where a line can be written again."""
+        if sys.stdout.isatty():
+            waiting = f"  {self.label:<{LABEL_WIDTH}}{note} {time.monotonic() - self.began:.0f} s"
+            print(f"\r\033[K{waiting}", end="", flush=True)
+
+
+@contextmanager
+def step(label: str, note: str = "") -> Iterator[Step]:
+    """Show a line while its block runs, and what the block found when it is done."""
+    line = Step(label)
+    line.show(note)
+    try:
+        yield line
+    except BaseException:
+        if sys.stdout.isatty():
+            print()
+        raise
+    clear = "\r\033[K" if sys.stdout.isatty() else ""
+    print(
+        f"{clear}  {label:<{LABEL_WIDTH}}{line.result:<66}{time.monotonic() - line.began:6.1f} s", flush=True
+    )
+
+
+def outcome(summary: Mapping[str, Any]) -> list[str]:
+    """Say in lines what became of every record, and what it took."""
+    width = max(len(f"{summary['records']:,}"), 7)
+    lines = [f"  {summary['records']:>{width},}  records read, of which"]
+    lines += [f"  {summary[name]:>{width},}  {name}" for name in OUTCOMES]
+    lines += [
+        "",
+        f"  {summary['requests']:>{width},}  requests"
+        + (f", {summary['retries']:,} of them again" if summary["retries"] else ""),
+        f"  {summary['data_points']:>{width},}  data points (one for each attribute written; Braze bills them)",
+    ]
+    return lines
+
+
+def rejections(summary: Mapping[str, Any]) -> str:
+    """Say why records were rejected, the most frequent reason first."""
+    reasons = sorted(summary["rejections"].items(), key=lambda item: -item[1])
+    return ", ".join(f"{reason} ({count:,})" for reason, count in reasons)
+
+
+def pointers(rows: Mapping[str, str]) -> list[str]:
+    """Align what there is to look at or to do next with where or how."""
+    width = max(map(len, rows)) + 2
+    return [f"  {what:<{width}}{where}" for what, where in rows.items()]
