@@ -1,0 +1,116 @@
+"""Runs whole processes and measures them: one that reads lines from a pipe, and the stub beside it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_SECONDS = 600
+"""A process that takes longer is killed, and the benchmark fails."""
+
+
+class WrongResultError(Exception):
+    """A process did not do what it was measured for, so that its time means nothing."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process used from the opening of its pipe to its exit.
+
+    Attributes:
+        seconds: Wall-clock time.
+        cpu_seconds: User and system time of the process and the children it waited for.
+        peak_rss_mb: Most memory it held at once, in millions of bytes.
+        output: The lines it wrote to standard output.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    peak_rss_mb: float
+    output: list[bytes]
+
+
+def run(command: list[str], lines: Path, folder: Path) -> Usage:
+    """Run a command in a folder of its own with the lines on its standard input, as through a shell's pipe.
+
+    Raises:
+        WrongResultError: If it fails or takes too long.
+    """
+    # inside a Meltano project target-braze keeps its files in the project; here every run starts with none
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MELTANO_")}
+    with (folder / "stdout").open("wb") as output, (folder / "stderr").open("wb") as errors:
+        started = time.perf_counter()
+        with subprocess.Popen(["cat", str(lines)], stdout=subprocess.PIPE) as source:
+            process = subprocess.Popen(
+                command, stdin=source.stdout, stdout=output, stderr=errors, cwd=folder, env=environment
+            )
+            assert source.stdout is not None
+            source.stdout.close()  # so that cat ends when the process does
+            timer = threading.Timer(MAX_SECONDS, process.kill)
+            timer.start()
+            # wait4 and not wait: what the system says of this one child is exact, and costs no sampling
+            _, status, usage = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - started
+            timer.cancel()
+            process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        message = (folder / "stderr").read_text(errors="replace")[-3000:]
+        raise WrongResultError(
+            f"{' '.join(command)} exited {process.returncode} after {seconds:.1f} s:\n{message}"
+        )
+    kilo = 1 if sys.platform == "darwin" else 1024  # macOS counts in bytes, Linux in units of 1,024
+    return Usage(
+        seconds,
+        usage.ru_utime + usage.ru_stime,
+        usage.ru_maxrss * kilo / 1e6,
+        (folder / "stdout").read_bytes().splitlines(),
+    )
+
+
+class Stub:
+    """The stub in a process of its own."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.base_url = f"http://127.0.0.1:{port}"
+
+    def reset(self) -> None:
+        """Set its counters to zero."""
+        self._ask("POST", "/reset")
+
+    def stats(self) -> dict[str, float]:
+        """Its counters since the last reset; see `stub.Counters.stats`."""
+        return self._ask("GET", "/stats")
+
+    def _ask(self, method: str, path: str) -> dict[str, float]:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        try:
+            connection.request(method, path)
+            answer: dict[str, float] = json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+        return answer
+
+
+@contextmanager
+def running_stub(delay_ms: float) -> Iterator[Stub]:
+    """A stub that runs until the end of the block."""
+    command = [sys.executable, str(Path(__file__).with_name("stub.py")), "--delay", str(delay_ms)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            yield Stub(int(process.stdout.readline()))
+        finally:
+            process.terminate()
