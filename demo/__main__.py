@@ -126,7 +126,7 @@ def meltano_environment(warehouse_url: str, sandbox_url: str) -> dict[str, str]:
 def install_plugins(environment: Mapping[str, str]) -> None:
     """Install the plugins that the run needs, unless what they are made of was installed before.
 
-    Meltano compares only the names of what to install: it would not see a dependency added to one of our plugins.
+    Meltano compares only the names of what to install: it would not see a dependency added to one of ours.
     """
     sources = [
         PROJECT / "meltano.yml",

@@ -19,6 +19,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import psycopg2
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Server:
         self.folder = folder
         self.data = folder / "data"
         self.log = folder / "postgres.log"
+        self._process_file = self.data / "postmaster.pid"
 
     @property
     def port(self) -> int:
@@ -78,6 +80,7 @@ class Server:
                 self._prepare()
             port = usual_port if _is_free(usual_port) else _free_port()
             (self.data / SETTINGS_FILE).write_text(SETTINGS.format(port=port), encoding="utf-8")
+            self._process_file.unlink(missing_ok=True)
             self._run(
                 "pg_ctl", "start", "-w", "-t", str(START_SECONDS), "-D", str(self.data), "-l", str(self.log)
             )
@@ -95,14 +98,16 @@ class Server:
         return True
 
     def is_running(self) -> bool:
-        """Whether a server works on this folder; a process number left over from a crash does not count."""
-        if not (self.data / "postmaster.pid").exists():
-            return False
+        """Whether a server works on this folder; a process number left over from a crash does not count.
+
+        `pg_ctl status` takes any process of that number for the server, also a dead one that nobody has
+        waited for, as there are in containers whose first process does not wait.
+        """
         try:
-            self._run("pg_ctl", "status", "-D", str(self.data))
-        except DatabaseError:
+            process = psutil.Process(int(self._process_file.read_text(encoding="utf-8").split()[0]))
+            return process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
+        except (FileNotFoundError, IndexError, psutil.NoSuchProcess):
             return False
-        return True
 
     def connect(self, name: str = NAME) -> Connection:
         """Open a connection to one of its databases."""

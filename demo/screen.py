@@ -61,7 +61,7 @@ def outcome(summary: Mapping[str, Any]) -> list[str]:
         "",
         f"  {summary['requests']:>{width},}  requests"
         + (f", {summary['retries']:,} of them again" if summary["retries"] else ""),
-        f"  {summary['data_points']:>{width},}  data points (one for each attribute written; Braze bills them)",
+        f"  {summary['data_points']:>{width},}  data points: one for each attribute written, as Braze bills",
     ]
     return lines
 

@@ -1,0 +1,36 @@
+"""What can go wrong with a run as a whole, as exceptions; part of a batch going wrong is a value (`rejections.py`), never one of these.
+
+Every message says what happened, whose problem it is and what to do. None holds a key, an attribute value or an answer's body (invariant 5).
+"""
+
+from __future__ import annotations
+
+from singer_sdk.exceptions import ConfigValidationError
+
+
+class TargetBrazeError(Exception):
+    """A run cannot go on; what Braze has accepted until then stays acknowledged."""
+
+
+class SettingsError(TargetBrazeError, ConfigValidationError):
+    """The settings, or the settings together with a stream's schema, do not make sense; nothing of that stream was sent."""
+
+
+class InputError(TargetBrazeError):
+    """The tap sent something that is not a Singer message."""
+
+
+class DeliveryError(TargetBrazeError):
+    """Braze cannot be reached, or answered in a way that no retry can mend."""
+
+
+class DeadLetterError(TargetBrazeError):
+    """A rejection could not be kept, or there are more of them than `max_rejected` (invariant 3)."""
+
+
+class TerminatedError(TargetBrazeError):
+    """A signal asked the run to end."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"Ended by signal {signal_number}; run again to send what was left.")
+        self.signal_number = signal_number

@@ -1,0 +1,79 @@
+"""What the objects of each kind look like: which fields have a place and a form of their own, and where all other columns go. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pycountry
+
+from target_braze import values
+from target_braze.limits import MAX_QUANTITY
+from target_braze.rejections import RefusalError
+from target_braze.standard_fields import STANDARD_FIELDS
+from target_braze.updates import ObjectKind
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The form of one kind of object.
+
+    Attributes:
+        fields: Field → what brings its value into Braze's form.
+        required: Fields without which Braze refuses the object.
+        properties: The field that holds all other columns as an object; None if they stand beside the fields.
+        reserved: Names that Braze refuses among the properties.
+    """
+
+    fields: Mapping[str, Callable[[Any], Any]]
+    required: tuple[str, ...] = ()
+    properties: str | None = None
+    reserved: frozenset[str] = frozenset()
+
+
+def _name(value: Any) -> str:
+    text = values.to_string(value)
+    if not text.strip():
+        raise RefusalError("blank")
+    return text
+
+
+def _currency(value: Any) -> str:
+    code = values.to_string(value).strip().upper()
+    if pycountry.currencies.get(alpha_3=code) is None:
+        raise RefusalError("not an ISO 4217 currency (e.g. USD)")
+    return code
+
+
+def _quantity(value: Any) -> int:
+    quantity = values.to_integer(value)
+    if not 1 <= quantity <= MAX_QUANTITY:
+        raise RefusalError(f"quantity is not between 1 and {MAX_QUANTITY}")
+    return quantity
+
+
+LAYOUTS: Final[dict[ObjectKind, Layout]] = {
+    ObjectKind.ATTRIBUTES: Layout(fields=STANDARD_FIELDS),
+    # Braze docs, "Event object", 2025-11
+    ObjectKind.EVENTS: Layout(
+        fields={"name": _name, "time": values.to_datetime, "app_id": _name},
+        required=("name", "time"),
+        properties="properties",
+        reserved=frozenset({"time", "event_name"}),
+    ),
+    # Braze docs, "Purchase object", 2025-11
+    ObjectKind.PURCHASES: Layout(
+        fields={
+            "product_id": _name,
+            "currency": _currency,
+            "price": values.to_decimal,
+            "time": values.to_datetime,
+            "quantity": _quantity,
+            "app_id": _name,
+        },
+        required=("product_id", "currency", "price", "time"),
+        properties="properties",
+        reserved=frozenset({"time", "product_id", "quantity", "event_name", "price", "currency"}),
+    ),
+}
