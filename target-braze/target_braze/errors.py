@@ -1,6 +1,7 @@
-"""What can go wrong with a run as a whole, as exceptions; part of a batch going wrong is a value (`rejections.py`), never one of these.
+"""What can go wrong with a run as a whole, as exceptions.
 
-Every message says what happened, whose problem it is and what to do. None holds a key, an attribute value or an answer's body (invariant 5).
+Part of a batch going wrong is a value (`rejections.py`), never one of these. Every message says what happened, whose
+problem it is and what to do. None holds a key, an attribute value or an answer's body (invariant 5).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ class TargetBrazeError(Exception):
 
 
 class SettingsError(TargetBrazeError, ConfigValidationError):
-    """The settings, or the settings together with a stream's schema, do not make sense; nothing of that stream was sent."""
+    """The settings, or the settings with a stream's schema, do not make sense; nothing of that stream was sent."""
 
 
 class InputError(TargetBrazeError):

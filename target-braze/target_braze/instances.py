@@ -1,15 +1,20 @@
-"""Where Braze's instances are: from what people write for an instance to its REST endpoint. Pure; opens no connection."""
+"""Where Braze's instances are: from what people write for one to its REST endpoint. Pure; opens no connection."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from target_braze.errors import SettingsError
 
-# Braze docs, "API overview", table of instances, 2026-09. US-09 is not in that table; `base_url` takes any endpoint that is missing here.
-_REST_HOSTS = {
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
+# Braze docs, "API overview", table of instances, 2026-09. It has no US-09; `base_url` takes any endpoint missing here.
+# An explicit table, for no rule holds: iad-03, but us-10; fra-01 ends in .eu.
+_REST_HOSTS: Final = {
     **{f"US-0{n}": f"rest.iad-0{n}.braze.com" for n in range(1, 9)},
     "US-10": "rest.us-10.braze.com",
     "EU-01": "rest.fra-01.braze.eu",
@@ -19,14 +24,16 @@ _REST_HOSTS = {
     "JP-01": "rest.jp-01.braze.com",
     "KR-01": "rest.kr-01.braze.com",
 }
-_DASHBOARD_HOSTS = {
+_INSTANCE_OF_HOST: Final = {
+    **{host: code for code, host in _REST_HOSTS.items()},
     **{f"dashboard-0{n}.braze.com": f"US-0{n}" for n in range(1, 9)},
     **{f"dashboard-0{n}.braze.eu": f"EU-0{n}" for n in (1, 2)},
     **{f"dashboard.{code.lower()}.braze.com": code for code in ("US-10", "AU-01", "ID-01", "JP-01", "KR-01")},
 }
+_LIKE_A_KEY: Final = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
 
-SANDBOX = "sandbox"
-INSTANCES = (*_REST_HOSTS, SANDBOX)
+SANDBOX: Final = "sandbox"
+INSTANCES: Final = (*_REST_HOSTS, SANDBOX)
 
 
 def rest_endpoint(instance: str) -> str:
@@ -41,43 +48,45 @@ def rest_endpoint(instance: str) -> str:
     Raises:
         SettingsError: If it is none of Braze's instances.
     """
-    code = instance.strip().upper().replace("_", "-")
-    if re.fullmatch(r"[A-Z]{2}\d{2}", code):
-        code = f"{code[:2]}-{code[2:]}"
-    host = _REST_HOSTS.get(code)
-    if host is None:
-        text = instance.strip().lower()
-        address = urlsplit(text if "//" in text else f"//{text}").hostname or ""
-        host = _REST_HOSTS.get(_DASHBOARD_HOSTS.get(address, "")) or (
-            address if address in _REST_HOSTS.values() else None
+    text = instance.strip()
+    code = re.sub(r"^([A-Z]{2})[-_ ]?(\d{2})$", r"\1-\2", text.upper())
+    if code not in _REST_HOSTS:
+        parts = _split(text if "//" in text else f"//{text}")
+        code = _INSTANCE_OF_HOST.get((parts and parts.hostname) or "", "")
+    if not code:
+        raise SettingsError(
+            f"Unknown instance {_shown(text)}. Set `instance` to one of {', '.join(INSTANCES)}, or to the address that "
+            "the browser shows when you use Braze's dashboard (e.g. https://dashboard-03.braze.com). For an endpoint "
+            "that is not in this list set `base_url`."
         )
-    if host is None:
-        msg = (
-            f"Unknown instance {instance!r}. Set `instance` to one of {', '.join(INSTANCES)}, or to the address you see in the browser "
-            "when you use Braze's dashboard (e.g. https://dashboard-03.braze.com). For an endpoint that is not in this list set "
-            "`base_url`."
-        )
-        raise SettingsError(msg)
-    return f"https://{host}"
+    return f"https://{_REST_HOSTS[code]}"
 
 
 def checked_base_url(base_url: str) -> str:
     """An endpoint given as `base_url`, checked and without the slash at its end.
 
     Raises:
-        SettingsError: If it is no http(s) address, or plain http to a host that is not this machine.
+        SettingsError: If it is no http(s) address, holds more than host, port and path, or is plain http to a host
+            that is not this machine.
     """
-    parts = urlsplit(base_url.strip())
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        msg = f"`base_url` is {base_url!r}, which is not an address such as https://rest.iad-03.braze.com."
-        raise SettingsError(msg)
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        msg = (
-            f"`base_url` uses plain http to {parts.hostname}: the API key and customer data would travel unencrypted. Use https; plain "
-            "http is allowed only to this machine (localhost, 127.0.0.1, [::1])."
+    text = base_url.strip()
+    parts = _split(text)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise SettingsError(
+            f"`base_url` is {_shown(text)}, which is not an address such as https://rest.iad-03.braze.com."
         )
-        raise SettingsError(msg)
-    return base_url.strip().rstrip("/")
+    # HTTP libraries disagree on where the host of http://a\@b is; what they could read differently is refused
+    if "@" in text or "\\" in text or parts.query or parts.fragment:
+        raise SettingsError(
+            "`base_url` holds a user name, a query or a fragment. Give scheme and host alone, such as "
+            "https://rest.iad-03.braze.com; the key goes into `api_key`."
+        )
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise SettingsError(
+            f"`base_url` uses plain http to {parts.hostname}: the API key and customer data would travel unencrypted. "
+            "Use https; plain http is allowed only to this machine (localhost, 127.0.0.1, [::1])."
+        )
+    return text.rstrip("/")
 
 
 def is_loopback(host: str) -> bool:
@@ -88,3 +97,17 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _split(text: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # an impossible port is found only when asked for
+    except ValueError:
+        return None
+    return None if re.search(r"\s", text) else parts
+
+
+def _shown(text: str) -> str:
+    """What a setting holds, for its error; not if a key was put into the wrong setting (invariant 5)."""
+    return "(hidden, for it looks like an API key)" if _LIKE_A_KEY.search(text) else repr(text)

@@ -1,18 +1,22 @@
-"""What the objects of each kind look like: which fields have a place and a form of their own, and where all other columns go. Pure."""
+"""What the objects of each kind look like: fields with a place and a form of their own, and where the rest goes. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pycountry
 
 from target_braze import values
 from target_braze.limits import MAX_QUANTITY
 from target_braze.rejections import RefusalError
-from target_braze.standard_fields import STANDARD_FIELDS
+from target_braze.standard_fields import NEVER_UNSET_FIELDS, STANDARD_FIELDS
 from target_braze.updates import ObjectKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_braze.standard_fields import Normalise
 
 
 @dataclass(frozen=True)
@@ -20,14 +24,16 @@ class Layout:
     """The form of one kind of object.
 
     Attributes:
-        fields: Field → what brings its value into Braze's form.
+        fields: Field → what brings its value into Braze's form; None for any nested object.
         required: Fields without which Braze refuses the object.
+        never_unset: Fields that a null leaves alone.
         properties: The field that holds all other columns as an object; None if they stand beside the fields.
         reserved: Names that Braze refuses among the properties.
     """
 
-    fields: Mapping[str, Callable[[Any], Any]]
+    fields: Mapping[str, Normalise | None]
     required: tuple[str, ...] = ()
+    never_unset: frozenset[str] = frozenset()
     properties: str | None = None
     reserved: frozenset[str] = frozenset()
 
@@ -54,7 +60,7 @@ def _quantity(value: Any) -> int:
 
 
 LAYOUTS: Final[dict[ObjectKind, Layout]] = {
-    ObjectKind.ATTRIBUTES: Layout(fields=STANDARD_FIELDS),
+    ObjectKind.ATTRIBUTES: Layout(fields=STANDARD_FIELDS, never_unset=NEVER_UNSET_FIELDS),
     # Braze docs, "Event object", 2025-11
     ObjectKind.EVENTS: Layout(
         fields={"name": _name, "time": values.to_datetime, "app_id": _name},
@@ -67,7 +73,7 @@ LAYOUTS: Final[dict[ObjectKind, Layout]] = {
         fields={
             "product_id": _name,
             "currency": _currency,
-            "price": values.to_decimal,
+            "price": values.to_float,  # Braze multiplies it as a double; 0 and refunds (negative) are prices
             "time": values.to_datetime,
             "quantity": _quantity,
             "app_id": _name,

@@ -5,13 +5,22 @@ from __future__ import annotations
 from typing import Final
 
 MAX_OBJECTS_PER_REQUEST: Final = 75
-"""Objects in one request, over the three arrays together (legacy contracts: in each). Braze docs, "API limits", 2026-09."""
+"""Objects in one request, over the three arrays together (legacy contracts: in each).
+
+Braze docs, "API limits", 2026-09.
+"""
 
 MAX_REQUEST_BYTES: Final = 4_000_000
-"""Bytes of a request's body; Braze says 4 MB, and the smaller reading of it is safe under both. Braze docs, "API limits", 2026-09."""
+"""Bytes of a request's body; Braze says 4 MB, and the smaller reading of it is safe under both.
+
+Braze docs, "API limits", 2026-09.
+"""
 
 MAX_OBJECT_BYTES: Final = 102_400
-"""Bytes of one object: 100 KB for an event's properties and for a nested attribute. Braze docs, "Recommended events", "Data types", 2026-09."""
+"""Bytes of one object: 100 KB for an event's properties and for a nested attribute.
+
+Braze docs, "Recommended events" and "Data types", 2026-09.
+"""
 
 MAX_STRING_CHARACTERS: Final = 255
 """Characters of a string and of a name; a longer string is silently not stored. Braze docs, "Data types", 2026-09."""
@@ -25,11 +34,24 @@ MAX_INTEGER: Final = 2**53 - 1
 MAX_EXACT_DIGITS: Final = 15
 """Decimal digits that a double always keeps."""
 
+MAX_NUMBER_DIGITS: Final = 400
+"""Digits before the point beyond which a number is not even written out as text: 1e999999999 has a billion."""
+
+MAX_DEPTH: Final = 100
+"""Levels of a nested value. Ours, not Braze's: no attribute is that deep, and Python's own limit is not far beyond."""
+
 MAX_YEAR: Final = 3000
 """A time beyond it is kept as text, not as a time. Braze docs, "User attributes object", 2025-11."""
 
 MAX_IMAGE_URL_CHARACTERS: Final = 1024
 """Braze docs, "Standard attributes", 2026-08."""
+
+MIN_DEVICE_ID_BYTES: Final = 8
+MAX_DEVICE_ID_BYTES: Final = 255
+"""Bytes of a push token's device_id. Braze docs, "User track", error BAD_DEVICE_ID, 2026-09."""
+
+MAX_QUANTITY: Final = 100
+"""Most pieces in one purchase object. Braze docs, "Purchase object", 2025-11."""
 
 FREE_ATTRIBUTES: Final = frozenset(
     {
@@ -43,6 +65,3 @@ FREE_ATTRIBUTES: Final = frozenset(
     }
 )
 """Written without a data point. Braze docs, "Data points", 2026-03."""
-
-MAX_QUANTITY: Final = 100
-"""Most pieces in one purchase object. Braze docs, "Purchase object", 2025-11."""

@@ -1,7 +1,8 @@
 """What a stream's JSON Schema says about each column, read as taps really write it. Pure.
 
-Taps write `anyOf`, lists of types, no type at all, draft-4 keywords (`exclusiveMaximum: true`), recursive `$ref`, decimals as numbers or as
-strings. None of that is an error here: a column whose type cannot be told is taken by the type of each value.
+Taps write `anyOf`, lists of types, no type at all, draft-4 keywords (`exclusiveMaximum: true`), recursive `$ref`,
+decimals as numbers or as strings. None of that is an error here: a column whose type cannot be told is taken by the
+type of each value.
 """
 
 from __future__ import annotations
@@ -36,13 +37,15 @@ _SIMPLE_KINDS: Final = {
     "array": Kind.ARRAY,
     "object": Kind.OBJECT,
 }
+_TIME_KINDS: Final = {"date": Kind.DATE, "date-time": Kind.DATETIME}
 _DECIMAL_FORMATS: Final = frozenset({"singer.decimal", "x-singer.decimal"})
-_TELLING_FORMATS: Final = _DECIMAL_FORMATS | {"date", "date-time"}
-_MAX_REFERENCES: Final = 20
+_TELLING_FORMATS: Final = _DECIMAL_FORMATS | _TIME_KINDS.keys()
+_MAX_DEPTH: Final = 8
+"""Levels of references and nesting that are followed; what is deeper is taken by the type of its values."""
 
 
 def columns(schema: Schema) -> dict[str, Schema]:
-    """The schema of each column.
+    """The schema of each column, resolved.
 
     Raises:
         InvalidJSONSchema: If `properties` is missing, or a type in it is none of JSON Schema's.
@@ -52,47 +55,60 @@ def columns(schema: Schema) -> dict[str, Schema]:
         raise InvalidJSONSchema(
             "A SCHEMA message has no `properties`; the tap has to say what columns its records have."
         )
-    return {
-        name: resolved(column if isinstance(column, dict) else {}, schema)
-        for name, column in properties.items()
-    }
+    return {name: resolved(column, schema) for name, column in properties.items()}
 
 
-def resolved(column: Schema, root: Schema) -> Schema:
-    """A column's schema with `$ref` followed and the branches of `anyOf`, `oneOf` and `allOf` that are not null brought together."""
-    for _ in range(_MAX_REFERENCES):
-        target = column.get("$ref")
-        if not isinstance(target, str):
-            break
-        found = _follow(target, root)
-        if found is None or found is column:
-            return {}
-        column = {**found, **{key: value for key, value in column.items() if key != "$ref"}}
-    else:
-        return {}  # a $ref that leads back to itself
-    branches = [
-        resolved(branch, root)
-        for keyword in ("anyOf", "oneOf", "allOf")
-        for branch in column.get(keyword) or ()
-        if isinstance(branch, dict) and branch is not column and "$ref" not in branch
-    ]
-    branches = [branch for branch in branches if json_types(branch) != {"null"}]
-    if "type" in column or not branches:
-        return column
-    # `anyOf: [date-time, string]` is how many taps say "a date-time": the branch that says more is meant
-    telling = [branch for branch in branches if branch.get("format") in _TELLING_FORMATS] or branches
-    if len(telling) == 1:
-        return {**column, **telling[0]}
-    return {"type": sorted(set().union(*(json_types(branch) for branch in branches)))}
+def resolved(column: Any, root: Schema, depth: int = 0) -> Schema:
+    """A column's schema with `$ref` followed and the branches of `anyOf`, `oneOf` and `allOf` brought together.
+
+    Args:
+        column: The schema as the tap wrote it; anything but an object says nothing.
+        root: The stream's schema, which `$ref` points into.
+        depth: How many references and levels lead here; a recursive schema ends at the limit.
+    """
+    if not isinstance(column, dict) or depth > _MAX_DEPTH:
+        return {}
+    target = column.get("$ref")
+    if isinstance(target, str):
+        beside = {key: value for key, value in column.items() if key != "$ref"}
+        return resolved({**_follow(target, root), **beside}, root, depth + 1)
+    column = _one_of_branches(column, root, depth)
+    if isinstance(properties := column.get("properties"), dict):
+        column = {
+            **column,
+            "properties": {name: resolved(part, root, depth + 1) for name, part in properties.items()},
+        }
+    if isinstance(items := column.get("items"), dict):
+        column = {**column, "items": resolved(items, root, depth + 1)}
+    return column
 
 
-def _follow(target: str, root: Schema) -> Schema | None:
+def _follow(target: str, root: Schema) -> Schema:
     found: Any = root
     for part in target.lstrip("#").strip("/").split("/"):
-        if not isinstance(found, dict):
-            return None
-        found = found.get(part.replace("~1", "/").replace("~0", "~"))
-    return found if isinstance(found, dict) else None
+        found = found.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _one_of_branches(column: Schema, root: Schema, depth: int) -> Schema:
+    """The column as the one branch that is meant, or with all the types its branches allow."""
+    branches = [
+        resolved(branch, root, depth + 1)
+        for keyword in ("anyOf", "oneOf", "allOf")
+        if isinstance(column.get(keyword), list)
+        for branch in column[keyword]
+    ]
+    branches = [branch for branch in branches if branch and json_types(branch) != {"null"}]
+    if "type" in column or not branches:
+        return column
+    # `anyOf: [date-time, string]` is how many taps say "a date-time": the branch that says more is meant. Not so beside
+    # a branch of another type, whose values would be refused.
+    telling = [branch for branch in branches if branch.get("format") in _TELLING_FORMATS]
+    types = set().union(*(json_types(branch) for branch in branches)) - {"null"}
+    takes = {"string", "number", "integer"} if telling and kind_of(telling[0]) is Kind.DECIMAL else {"string"}
+    if len(telling) == 1 and types <= takes:
+        return {**column, **telling[0]}
+    return {**column, **branches[0]} if len(branches) == 1 else {"type": sorted(types)}
 
 
 def json_types(column: Schema) -> set[str]:
@@ -101,11 +117,12 @@ def json_types(column: Schema) -> set[str]:
     Raises:
         InvalidJSONSchema: If one of them is not a type of JSON Schema.
     """
-    declared = column.get("type") or ()
-    types = {declared} if isinstance(declared, str) else {str(name) for name in declared}
+    declared = column.get("type")
+    listed = declared if isinstance(declared, list) else [] if declared is None else [declared]
+    types = {str(name) for name in listed}
     if unknown := types - _JSON_TYPES:
         raise InvalidJSONSchema(
-            f"A SCHEMA message has the type {sorted(unknown)[0]!r}, which JSON Schema does not know."
+            f"A SCHEMA message has the type {min(unknown)!r}, which JSON Schema does not know."
         )
     return types
 
@@ -113,13 +130,11 @@ def json_types(column: Schema) -> set[str]:
 def kind_of(column: Schema) -> Kind:
     """The type of a column from its resolved schema."""
     types = json_types(column) - {"null"}
-    form = column.get("format")
+    form = str(column.get("format"))
     if form in _DECIMAL_FORMATS and types <= {"string", "number", "integer"}:
         return Kind.DECIMAL
-    if types == {"string"}:
-        return {"date": Kind.DATE, "date-time": Kind.DATETIME}.get(str(form), Kind.STRING)
+    if types == {"string"} or (not types and form in _TIME_KINDS):
+        return _TIME_KINDS.get(form, Kind.STRING)
     if types in ({"number"}, {"number", "integer"}):
         return Kind.DECIMAL if "multipleOf" in column else Kind.FLOAT
-    if len(types) == 1:
-        return _SIMPLE_KINDS[types.pop()]
-    return Kind.ANY
+    return _SIMPLE_KINDS[types.pop()] if len(types) == 1 else Kind.ANY

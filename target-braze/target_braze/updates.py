@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from target_braze.rejections import Rejection
+if TYPE_CHECKING:
+    from target_braze.rejections import Rejection
 
 
 class ObjectKind(str, enum.Enum):
@@ -20,14 +21,26 @@ class ObjectKind(str, enum.Enum):
 
 
 class Identity(NamedTuple):
-    """Whom an update is about: which identifier, and its value (of an alias: label and name)."""
+    """Whom an update is about: which identifier, and its value (of an alias: label and name).
+
+    Equal for the same person named by the same identifier, for the value is in the form Braze stores.
+    """
 
     kind: str
-    value: Any
+    value: str | tuple[str, str]
+
+    def as_fields(self) -> dict[str, Any]:
+        """The identifier as an object holds it."""
+        if isinstance(self.value, str):
+            return {self.kind: self.value}
+        label, name = self.value
+        return {self.kind: {"alias_name": name, "alias_label": label}}
 
 
 class Shape:
-    """What writing an object costs, shared by all objects with the same attributes; equal only to itself, so that it is quick to count.
+    """What writing an object costs, shared by objects with the same attributes.
+
+    Equal only to itself, so that it is quick to count.
 
     Attributes:
         data_points: Attribute name → data points that writing it costs.

@@ -1,0 +1,107 @@
+"""Sends one request to Braze and says what came of it. Owns HTTP.
+
+Whatever happens on the way is a resolution, never an exception: to try again is the usual answer to a network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from target_braze import __version__
+from target_braze.instances import is_loopback
+from target_braze.pace import announced_wait
+from target_braze.responses import Action, Resolution, resolve
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from target_braze.packing import Request
+
+PATH: Final = "/users/track"
+USER_AGENT: Final = f"partner-TargetBraze-TargetBraze/{__version__}"
+"""In the form that Braze asks partners for. Braze docs, "API partner", 2026-03."""
+_KEEP_ALIVE_SECONDS: Final = 60
+
+
+class Answer(NamedTuple):
+    """What came of one attempt.
+
+    Attributes:
+        resolution: What it means for the objects of the request.
+        announced_seconds: How long Braze asks to wait, if it does.
+    """
+
+    resolution: Resolution
+    announced_seconds: float | None = None
+
+
+class Client:
+    """Braze's REST endpoint, to be used in one event loop as an asynchronous context manager.
+
+    Args:
+        endpoint: The endpoint, no slash at its end.
+        api_key: The key; it goes into one header and nowhere else.
+        connections: Most connections at once.
+        timeout_seconds: How long to wait for an answer.
+
+    Attributes:
+        was_reached: Whether anything has ever answered there.
+    """
+
+    def __init__(self, endpoint: str, api_key: str, connections: int, timeout_seconds: float) -> None:
+        self.was_reached = False
+        self._endpoint = endpoint
+        self._connections = connections
+        self._timeout_seconds = timeout_seconds
+        self._headers = {
+            "Authorization": f"Bearer {api_key}",
+            "Content-Type": "application/json",
+            "User-Agent": USER_AGENT,
+        }
+        self._session: aiohttp.ClientSession
+
+    async def __aenter__(self) -> Self:
+        host = urlsplit(self._endpoint).hostname or ""
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=_KEEP_ALIVE_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
+            headers=self._headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=not is_loopback(host),  # a proxy from the environment is for the world outside
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def post(self, request: Request) -> Answer:
+        """Send a request once."""
+        try:
+            async with self._session.post(self._endpoint + PATH, data=request.body, allow_redirects=False) as response:
+                body = await response.read()
+        except asyncio.TimeoutError:
+            reason = f"no answer within {self._timeout_seconds:g} seconds (`request_timeout_seconds`)"
+        except aiohttp.ClientConnectorError as error:
+            reason = f"{self._endpoint} cannot be reached ({_cause(error)}): check `instance`, network and proxies"
+        except (aiohttp.ClientError, OSError) as error:
+            reason = f"the connection to {self._endpoint} broke ({_cause(error)})"
+        else:
+            self.was_reached = True
+            announced = announced_wait(response.headers, time.time())
+            return Answer(resolve(response.status, body, request), announced)
+        return Answer(Resolution(Action.RETRY, reason))
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong, in the system's words and without what was sent."""
+    inner = getattr(error, "os_error", error)
+    return getattr(inner, "strerror", None) or type(inner).__name__

@@ -1,0 +1,125 @@
+"""Packs updates into requests. Pure.
+
+A request is closed before it would pass a limit, never after; it holds a run of updates in the order they were
+taken, so that "everything before this point was delivered" is a statement about requests (`acknowledgement.py`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from target_braze.limits import MAX_OBJECTS_PER_REQUEST, MAX_REQUEST_BYTES
+from target_braze.updates import Identity, ObjectKind, Update
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_FRAME_BYTES: Final = len('{"attributes":[],"events":[],"purchases":[]}')
+
+
+class Place(NamedTuple):
+    """Where an object stands in a request: Braze names a bad one by array and by index in that array as sent."""
+
+    array: str
+    number: int
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """One call of `/users/track`, before or after some of its objects ended.
+
+    Attributes:
+        objects: What it holds, in the order it was taken.
+    """
+
+    objects: Sequence[Update]
+
+    @cached_property
+    def identities(self) -> frozenset[Identity]:
+        """Whom it is about."""
+        return frozenset(map(attrgetter("identity"), self.objects))
+
+    @cached_property
+    def places(self) -> dict[Place, Update]:
+        """Where each of its objects stands."""
+        arrays = self._arrays()
+        return {Place(kind.value, index): update for kind, updates in arrays for index, update in enumerate(updates)}
+
+    def __contains__(self, place: object) -> bool:
+        """Whether one of its objects stands there."""
+        return place in self.places
+
+    @property
+    def body(self) -> bytes:
+        """It as JSON; an array it has nothing for is left out."""
+        arrays = (
+            b'"%b":[%b]' % (kind.value.encode(), b",".join(map(_body, updates))) for kind, updates in self._arrays()
+        )
+        return b"{%b}" % b",".join(arrays)
+
+    def _arrays(self) -> Iterator[tuple[ObjectKind, list[Update]]]:
+        for kind, updates in groupby(sorted(self.objects, key=_kind_order), key=_kind):
+            yield kind, list(updates)
+
+    def halves(self) -> tuple[Request, Request]:
+        """The same objects in two requests, each with one object at least."""
+        middle = len(self.objects) // 2
+        return Request(self.objects[:middle]), Request(self.objects[middle:])
+
+
+_body = attrgetter("body")
+_kind = attrgetter("kind")
+_KINDS: Final = list(ObjectKind)
+
+
+def _kind_order(update: Update) -> int:
+    return _KINDS.index(update.kind)
+
+
+@dataclass
+class Packer:
+    """Fills one request at a time.
+
+    Attributes:
+        max_objects: Most objects in a request: over its arrays together or in each of them.
+        is_per_array: Whether each array has that limit to itself, as in legacy contracts.
+        max_bytes: Most bytes of a request's body.
+        position: How many updates were taken so far.
+    """
+
+    max_objects: int = MAX_OBJECTS_PER_REQUEST
+    is_per_array: bool = False
+    max_bytes: int = MAX_REQUEST_BYTES
+    position: int = 0
+    _objects: list[Update] = field(default_factory=list)
+    _counts: Counter[ObjectKind] = field(default_factory=Counter)
+    _bytes: int = _FRAME_BYTES
+
+    def add(self, update: Update) -> Request | None:
+        """Take an update; return the request that had no room for it, now closed."""
+        size = len(update.body) + len(",")
+        full = self._bytes + size > self.max_bytes or self._count(update.kind) >= self.max_objects
+        closed = self.close() if full else None
+        self._objects.append(update)
+        self._bytes += size
+        self._counts[update.kind] += 1
+        self.position += 1
+        return closed
+
+    def _count(self, kind: ObjectKind) -> int:
+        return self._counts[kind] if self.is_per_array else len(self._objects)
+
+    def close(self) -> Request | None:
+        """The request as it is, however full; None if there is nothing in it."""
+        if not self._objects:
+            return None
+        request = Request(tuple(self._objects))
+        self._objects.clear()
+        self._counts.clear()
+        self._bytes = _FRAME_BYTES
+        return request

@@ -1,0 +1,155 @@
+"""The folder of one run's report, and what is in it: the dead letter and the summary. Owns those files.
+
+Rejected records are customer data: the files are the user's alone (mode 0600), and nothing of them goes anywhere else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import msgspec
+
+from target_braze.errors import DeadLetterError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from target_braze.rejections import Rejection
+
+DEAD_LETTER = "rejected.jsonl"
+SUMMARY = "summary.json"
+
+_encode = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode
+
+
+class Report:
+    """The folder of one run.
+
+    Args:
+        path: The folder that has the reports of all runs.
+
+    Raises:
+        SettingsError: If it cannot be written to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        now = dt.datetime.now(dt.timezone.utc)
+        self.folder = path / f"{now:%Y-%m-%dT%H-%M-%S.%f}Z-{os.getpid()}"
+        try:
+            self.folder.mkdir(parents=True, mode=0o700)
+            _point(path / "latest", self.folder.name)
+        except OSError as error:
+            raise SettingsError(
+                f"The report of this run cannot be written to {path} ({error.strerror}). Set `report_path` to a folder "
+                "that can."
+            ) from None
+        self.dead_letter = DeadLetter(self.folder / DEAD_LETTER)
+
+    def write_summary(self, summary: Mapping[str, Any]) -> Path:
+        """Write the summary; return its path.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        path = self.folder / SUMMARY
+        with _open(path) as file:
+            file.write(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
+        return path
+
+
+class DeadLetter:
+    """Keeps rejections, one JSON object a line.
+
+    A line is on its way when it was added, and safe when `sync` returned; STATE waits for that (invariant 1).
+
+    Attributes:
+        path: The file; it is there once there is a rejection.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: BinaryIO | None = None
+        self._is_dirty = False
+
+    def add(self, rejections: Iterable[Rejection]) -> None:
+        """Add rejections.
+
+        Raises:
+            DeadLetterError: If they cannot be written; the run must stop (invariant 3).
+        """
+        lines = b"".join(_line(rejection) for rejection in rejections)
+        if not lines:
+            return
+        with self._failing():
+            if self._file is None:
+                self._file = _open(self.path)
+            self._file.write(lines)
+            self._is_dirty = True
+
+    def sync(self) -> None:
+        """Make all that was added durable.
+
+        Raises:
+            DeadLetterError: If it cannot be.
+        """
+        if not self._is_dirty or self._file is None:
+            return
+        with self._failing():
+            self._is_dirty = False  # before the flush: what another thread adds meanwhile makes it dirty again
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Make all durable and close the file.
+
+        Raises:
+            DeadLetterError: If it cannot be made durable.
+        """
+        try:
+            self.sync()
+        finally:
+            if self._file is not None:
+                with contextlib.suppress(OSError):
+                    self._file.close()
+
+    @contextlib.contextmanager
+    def _failing(self) -> Any:
+        try:
+            yield
+        except OSError as error:
+            raise DeadLetterError(
+                f"A rejected record could not be kept in {self.path} ({error.strerror}), so the run stops: going on "
+                "would lose it. Make room there or set `report_path` elsewhere, and run again; nothing is lost."
+            ) from None
+
+
+def _line(rejection: Rejection) -> bytes:
+    fields = {
+        "stream": rejection.stream,
+        "identity": rejection.identity,
+        "reason": rejection.reason,
+        "attribute": rejection.attribute,
+        "object": rejection.object,
+    }
+    try:
+        return _encode(fields) + b"\n"
+    except (
+        UnicodeEncodeError,
+        msgspec.EncodeError,
+    ):  # half of a surrogate pair in it, or a number no JSON has
+        return _encode({**fields, "identity": repr(rejection.identity), "object": repr(rejection.object)}) + b"\n"
+
+
+def _open(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+
+
+def _point(link: Path, name: str) -> None:
+    """Let a symbolic link point to the newest folder, in one step: a run beside this one may do the same."""
+    temporary = link.with_name(f".latest-{name}")
+    temporary.symlink_to(name, target_is_directory=True)
+    temporary.replace(link)

@@ -1,0 +1,112 @@
+"""The sink of one stream: what happens to a record, in order.
+
+    read → map → pack → deliver → record → acknowledge
+
+`reader.py` reads; `mapping.py` maps; `run.py` packs what mapping made and sees it delivered, recorded and acknowledged.
+"""
+
+from __future__ import annotations
+
+import gzip
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from singer_sdk.exceptions import MissingKeyPropertiesError
+from singer_sdk.helpers._batch import BatchFileFormat, StorageTarget
+from singer_sdk.sinks import Sink
+
+from target_braze.errors import InputError
+from target_braze.mapping import Mapper
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from singer_sdk.helpers._batch import BaseBatchFileEncoding
+    from singer_sdk.target_base import Target
+
+    from target_braze.run import Run
+
+_decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
+
+
+class BrazeSink(Sink):
+    """Takes the records of one stream under one schema.
+
+    It keeps nothing: a record has gone on to the run when it was taken, so that there is never anything to drain.
+    """
+
+    def __init__(
+        self, target: Target, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
+    ) -> None:
+        self._run: Run = target.run  # type: ignore[attr-defined]
+        self._mapper = Mapper(stream_name, schema, target.settings.stream(stream_name))  # type: ignore[attr-defined]
+        super().__init__(target, stream_name, schema, key_properties)
+        self._tally = self._run.tally.streams[stream_name]
+
+    def take(self, record: bytes) -> None:
+        """Take a record as JSON.
+
+        Raises:
+            MissingKeyPropertiesError: If it lacks one of the stream's key properties.
+            TargetBrazeError: If the run cannot go on.
+        """
+        self._take(_decode(record))
+
+    def _take(self, record: dict[str, Any]) -> None:
+        self._tally.records += 1
+        self._singer_validate_message(record)
+        self._run.take(self._mapper.map(record), self.stream_name)
+
+    # What the SDK calls, for records that went through its stream maps or came in batch files
+
+    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
+        """Take a record."""
+        self._take(record)
+
+    def process_batch_files(self, encoding: BaseBatchFileEncoding, files: Sequence[str]) -> None:
+        """Take the records of batch files one by one; the SDK would read a whole file into memory.
+
+        Raises:
+            InputError: If they are in another format than jsonl.
+        """
+        if encoding.format != BatchFileFormat.JSONL:
+            raise InputError(
+                f"Batch files are in the format {encoding.format!r}; only jsonl can be read. Change the tap's "
+                "`batch_config`."
+            )
+        storage = self.batch_config.storage if self.batch_config else None
+        for path in files:
+            head, tail = StorageTarget.split_url(path)
+            with (storage or StorageTarget.from_url(head)).open(tail, mode="rb") as file:
+                self._take_lines(gzip.GzipFile(fileobj=file) if encoding.compression == "gzip" else file)
+
+    def _take_lines(self, lines: Iterable[bytes]) -> None:
+        for line in lines:
+            if line.strip():
+                self.take(line)
+
+    def process_batch(self, context: dict[str, Any]) -> None:
+        """Nothing: there is never anything to drain."""
+
+    def get_validator(self) -> None:
+        """No validation by the SDK: mapping checks each value, and turns down no more than that value."""
+
+    def _validate_and_parse(self, record: dict[str, Any]) -> dict[str, Any]:
+        return record
+
+    def _singer_validate_message(self, record: dict[str, Any]) -> None:
+        for name in self.key_properties:
+            if name not in record:
+                raise MissingKeyPropertiesError(
+                    f"A record of stream {self.stream_name!r} lacks its key property {name!r}. Mend the tap: its "
+                    "SCHEMA message promises it in every record."
+                )
+
+    def _after_process_record(self, context: dict[str, Any]) -> None:
+        """Nothing per record."""
+
+    @property
+    def is_full(self) -> bool:
+        """Never."""
+        return False

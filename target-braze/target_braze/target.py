@@ -1,0 +1,143 @@
+"""The Singer target: command line, settings, signals; ties the reader, the sinks and the run together."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.target_base import Target
+
+from target_braze import sandbox
+from target_braze.errors import DeliveryError, TerminatedError
+from target_braze.outcome import outcome_lines
+from target_braze.reader import MessageReader
+from target_braze.run import Run
+from target_braze.settings import CONFIG, Settings, read_settings
+from target_braze.sink import BrazeSink
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+
+class TargetBraze(Target):
+    """Delivers attributes, events and purchases from any Singer tap to Braze, with one outcome for every record."""
+
+    name = "target-braze"
+    package_name = "target-braze"
+    config_jsonschema: ClassVar[dict[str, Any]] = CONFIG
+    capabilities: ClassVar[list[Any]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+    default_sink_class = BrazeSink
+    message_reader_class = MessageReader
+    message_reader: MessageReader
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.message_reader.on_interruption = self._interrupted
+        self._is_ending = False
+        self._is_woken = False
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, checked.
+
+        Raises:
+            SettingsError: If they make no sense.
+        """
+        return read_settings(self.config)
+
+    @cached_property
+    def run(self) -> Run:
+        """The run; it begins when it is first asked for."""
+        endpoint = self.settings.base_url or sandbox.running_sandbox()
+        return Run(self.settings, endpoint, self._write_state_message, self._wake)
+
+    # Messages
+
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        super()._process_schema_message(message_dict)
+        stream = message_dict["stream"]
+        self.message_reader.takers.pop(stream, None)
+        [*maps] = self.mapper.stream_maps[stream]
+        if len(maps) == 1 and type(maps[0]) is SameRecordTransform and not maps[0].flattening_enabled:
+            sink = self.get_sink(stream)
+            assert isinstance(sink, BrazeSink)
+            self.message_reader.takers[stream] = sink.take
+
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        """Leave it to the run, which knows what has been delivered; the SDK would emit it after its own drain."""
+        self._assert_line_requires(message_dict, requires={"value"})
+        self.run.receive(message_dict["value"])
+
+    def _write_state_message(self, state: Any) -> None:
+        try:
+            sys.stdout.write(json.dumps(state, default=float) + "\n")
+            sys.stdout.flush()
+        except OSError as error:
+            raise DeliveryError(
+                f"STATE cannot be passed on ({error.strerror}): whoever started this target is gone. Run it again."
+            ) from None
+
+    def _handle_max_record_age(self) -> None:
+        """Nothing: no record waits in a sink, and requests must not depend on the clock (invariant 6)."""
+
+    # Ends
+
+    def process_endofpipe(self) -> None:
+        """Deliver what is left, and say what became of every record."""
+        super().process_endofpipe()
+        try:
+            summary = self.run.finish()
+        except BaseException:
+            self._interrupted()
+            raise
+        self._log_outcome(summary)
+
+    def _interrupted(self) -> None:
+        """Let what is in flight finish and acknowledge what is safe; what interrupted goes on by itself."""
+        if self._is_ending or "run" not in self.__dict__:
+            return
+        self._is_ending = True
+        self._log_outcome(self.run.abandon())
+
+    def _log_outcome(self, summary: dict[str, Any]) -> None:
+        for line in outcome_lines(summary, self.run.summary_path):
+            self.logger.info("%s", line)
+
+    def _wake(self) -> None:
+        """Get the reading thread out of waiting for the tap when delivery gave up: it might wait for hours."""
+        main = threading.main_thread()
+        if signal.getsignal(signal.SIGTERM) == self._handle_termination and main.ident is not None:
+            self._is_woken = True
+            signal.pthread_kill(main.ident, signal.SIGTERM)
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """Leave the reading loop, nothing more.
+
+        The SDK drains from here, inside whatever was interrupted, and so acknowledges records that are not delivered
+        (https://github.com/meltano/sdk/issues/3775). Here reading ends: no STATE that covers what was read and not
+        yet packed can come any more.
+        """
+        if self._is_woken:
+            self._is_woken = False
+            if not self._is_ending and self.run.failure is not None:
+                raise self.run.failure
+            return
+        raise TerminatedError(signum)
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Add the SDK's settings that mean something here: not those of tables, batches and its own validation."""
+        super().append_builtin_config(config_jsonschema)
+        for name in ("add_record_metadata", "load_method", "batch_size_rows", "validate_records"):
+            config_jsonschema["properties"].pop(name, None)
