@@ -1,0 +1,109 @@
+"""The command line: serve in the foreground, or start, stop and ask for a server in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import sys
+from pathlib import Path
+
+import click
+
+from braze_sandbox import __version__, background, server
+from braze_sandbox.database import DatabaseInUseError
+from braze_sandbox.settings import SettingsError, database_from_environment, port_from_environment
+
+_database = click.option(
+    "--database",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where profiles are kept. [default: $BRAZE_SANDBOX_DATABASE or .braze-sandbox/sandbox.sqlite]",
+)
+_port = click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Port on this machine; 0 is any free one. [default: $BRAZE_SANDBOX_PORT or 8977]",
+)
+
+
+@click.group()
+@click.version_option(__version__, prog_name="braze-sandbox")
+def main() -> None:
+    """A local Braze that keeps the HTTP contract of /users/track, with a page to look at."""
+
+
+@main.command()
+@_port
+@_database
+def serve(port: int | None, database: Path | None) -> None:
+    """Serve in the foreground until SIGTERM or SIGINT; the address is the first line printed."""
+    port, database = _port_or_default(port), _database_or_default(database)
+
+    def ready(address: str) -> None:
+        background.write_note(database, address)
+        click.echo(address)
+        sys.stdout.flush()
+
+    try:
+        asyncio.run(server.serve(database, port, ready))
+    except DatabaseInUseError:
+        raise click.ClickException(f"{database} is in use by another braze-sandbox.") from None
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise click.ClickException(
+            f"Port {port} is taken by another program. Set BRAZE_SANDBOX_PORT (or --port) to a free one."
+        ) from None
+    # Only a server that wrote the note comes here.
+    background.remove_note(database)
+
+
+@main.command()
+@_port
+@_database
+def start(port: int | None, database: Path | None) -> None:
+    """Start in the background unless one runs; the address is the last line printed."""
+    port, database = _port_or_default(port), _database_or_default(database)
+    try:
+        found, is_new = background.start(database, port)
+    except background.BackgroundError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"braze-sandbox {'started' if is_new else 'already runs'} (process {found.pid}, {found.database})")
+    click.echo(found.address)
+
+
+@main.command()
+@_database
+def stop(database: Path | None) -> None:
+    """Stop the server in the background; profiles stay."""
+    try:
+        found = background.stop(_database_or_default(database))
+    except background.BackgroundError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"braze-sandbox stopped ({found.address})" if found else "braze-sandbox was not running")
+
+
+@main.command()
+@_database
+def status(database: Path | None) -> None:
+    """Say whether a server runs (exit code 0) or not (exit code 1)."""
+    found = background.running(_database_or_default(database))
+    if not found:
+        click.echo("braze-sandbox is not running")
+        sys.exit(1)
+    click.echo(f"braze-sandbox runs (process {found.pid}, {found.database})")
+    click.echo(found.address)
+
+
+def _port_or_default(port: int | None) -> int:
+    try:
+        return port_from_environment() if port is None else port
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _database_or_default(database: Path | None) -> Path:
+    return database_from_environment() if database is None else database.absolute()
+
+
+if __name__ == "__main__":
+    main()

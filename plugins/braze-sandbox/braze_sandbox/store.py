@@ -1,0 +1,201 @@
+"""Profiles in SQLite, and the working set through which one request reads and writes them.
+
+The store finds profiles by every identifier and lists them. A working set holds the profiles of one request: it
+reads each once, hands out the same object for the same person, and writes all that were touched in one go.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from braze_sandbox.profiles import Profile
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator
+
+    from braze_sandbox.identities import Identity
+
+_DECODER = msgspec.msgpack.Decoder(Profile)
+_ENCODER = msgspec.msgpack.Encoder()
+
+_BY_EXTERNAL_ID = """SELECT document FROM profiles JOIN documents USING (id)
+  WHERE external_id IN (SELECT value FROM json_each(?))"""
+_BY_BRAZE_ID = "SELECT document FROM profiles JOIN documents USING (id) WHERE braze_id = ?"
+_BY_ALIAS = "SELECT document FROM aliases JOIN documents USING (id) WHERE label = ? AND name = ?"
+# Braze docs, "POST /users/track", 2026-09: the most recently updated that has an external id, or else the most
+# recently updated.
+_PREFERENCE = "ORDER BY external_id IS NULL, updated DESC, id DESC"
+_BY_EMAIL = f"SELECT document FROM profiles JOIN documents USING (id) WHERE email = ? {_PREFERENCE}"  # noqa: S608
+_BY_PHONE = f"SELECT document FROM profiles JOIN documents USING (id) WHERE phone = ? {_PREFERENCE}"  # noqa: S608
+_WRITE_PROFILE = """INSERT INTO profiles (id, braze_id, external_id, email, phone, name, updated)
+  VALUES (?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (id) DO UPDATE SET email = excluded.email, phone = excluded.phone, name = excluded.name,
+  updated = excluded.updated"""
+_WRITE_DOCUMENT = (
+    "INSERT INTO documents (id, document) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET document = excluded.document"
+)
+_WRITE_ALIAS = "INSERT INTO aliases (label, name, id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_MATCHING = r"""external_id = :text OR external_id LIKE :part ESCAPE '\'
+  OR email LIKE :part ESCAPE '\' OR name LIKE :part ESCAPE '\'"""
+
+
+class ProfileStore:
+    """All profiles."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._next_id = 1
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Learn anew where numbering goes on, after the database was opened or emptied."""
+        (highest,) = self._connection.execute("SELECT COALESCE(MAX(id), 0) FROM profiles").fetchone()
+        self._next_id = highest + 1
+
+    def next_id(self) -> int:
+        """Return a row for a new profile."""
+        self._next_id += 1
+        return self._next_id - 1
+
+    def count(self, search: str = "") -> int:
+        """Return how many profiles there are, or match a search."""
+        where, values = _search(search)
+        return int(self._connection.execute(f"SELECT COUNT(*) FROM profiles {where}", values).fetchone()[0])  # noqa: S608
+
+    def listed(self, search: str = "", *, newest_first: bool = False, limit: int, offset: int = 0) -> list[Profile]:
+        """Return profiles in the order of their creation, or the last written first."""
+        where, values = _search(search)
+        order = "updated DESC, id DESC" if newest_first else "id"
+        ids = f"SELECT id FROM profiles {where} ORDER BY {order} LIMIT :limit OFFSET :offset"  # noqa: S608
+        rows = self._connection.execute(
+            f"SELECT document FROM ({ids}) JOIN documents USING (id)",  # noqa: S608
+            {**values, "limit": limit, "offset": offset},
+        )
+        return [_DECODER.decode(document) for (document,) in rows]
+
+    def found(self, identity: Identity) -> list[Profile]:
+        """Return the profiles an identity means, the preferred one first."""
+        kind, value = identity
+        if kind == "external_id":
+            return list(self.by_external_ids([value]))
+        if kind == "user_alias":
+            return self._decoded(_BY_ALIAS, value)
+        statements = {"braze_id": _BY_BRAZE_ID, "email": _BY_EMAIL, "phone": _BY_PHONE}
+        return self._decoded(statements[kind], (value,))
+
+    def by_external_ids(self, external_ids: list[str]) -> Iterator[Profile]:
+        """Return the profiles that have one of these external ids."""
+        return iter(self._decoded(_BY_EXTERNAL_ID, (msgspec.json.encode(external_ids).decode(),)))
+
+    def write(self, profiles: Iterable[Profile]) -> None:
+        """Write profiles whole, within the transaction that is open."""
+        rows, documents, aliases = [], [], []
+        for profile in profiles:
+            standard = profile.standard
+            rows.append(
+                (
+                    profile.id,
+                    profile.braze_id,
+                    profile.external_id,
+                    standard.get("email"),
+                    standard.get("phone"),
+                    profile.name,
+                    profile.updated,
+                )
+            )
+            documents.append((profile.id, _ENCODER.encode(profile)))
+            aliases.extend((label, name, profile.id) for label, name in profile.aliases.items())
+        self._connection.executemany(_WRITE_PROFILE, rows)
+        self._connection.executemany(_WRITE_DOCUMENT, documents)
+        if aliases:
+            self._connection.executemany(_WRITE_ALIAS, aliases)
+
+    def _decoded(self, statement: str, values: tuple[Any, ...]) -> list[Profile]:
+        return [_DECODER.decode(document) for (document,) in self._connection.execute(statement, values)]
+
+
+class WorkingSet:
+    """The profiles of one request; call `write` within a transaction at its end."""
+
+    def __init__(self, store: ProfileStore) -> None:
+        self._store = store
+        self._profiles: dict[int, Profile] = {}
+        self._by_external_id: dict[str, Profile | None] = {}
+        self._touched: dict[int, Profile] = {}
+        self._made: set[int] = set()
+
+    def load(self, identities: Iterable[Identity | None]) -> None:
+        """Read the people named by external id or alias in as few statements as there can be."""
+        wanted = set()
+        for identity in identities:
+            if identity and identity.kind == "external_id":
+                wanted.add(identity.value)
+            elif identity and identity.kind == "user_alias":
+                self.found(identity)
+        self._by_external_id.update(dict.fromkeys(wanted))
+        for profile in self._store.by_external_ids(sorted(wanted)):
+            self._known(profile)
+
+    def found(self, identity: Identity) -> list[Profile]:
+        """Return the profiles an identity means, as they are within this request."""
+        if identity.kind == "external_id" and identity.value in self._by_external_id:
+            profile = self._by_external_id[identity.value]
+            return [profile] if profile else []
+        self.write()  # so that the look-up sees what this request has done so far
+        return [self._known(profile) for profile in self._store.found(identity)]
+
+    def made(self, identity: Identity | None, now: float) -> Profile:
+        """Return a new profile for an identity that nobody has yet."""
+        profile = Profile(id=self._store.next_id(), braze_id=os.urandom(12).hex(), created=now, updated=now)
+        if identity and identity.kind == "external_id":
+            profile.external_id = identity.value
+        elif identity and identity.kind == "user_alias":
+            label, name = identity.value
+            profile.aliases[label] = name
+        elif identity:
+            profile.standard[identity.kind] = identity.value
+            profile.changed[identity.kind] = now
+        self._made.add(profile.id)
+        self.touch(self._known(profile), now)
+        return profile
+
+    def touch(self, profile: Profile, now: float) -> None:
+        """Note that a profile is to be written."""
+        profile.updated = now
+        self._touched[profile.id] = profile
+
+    def write(self) -> None:
+        """Write what was touched since the last time."""
+        if self._touched:
+            self._adopt_ids()
+            self._store.write(self._touched.values())
+            self._touched = {}
+            self._made = set()
+
+    def _adopt_ids(self) -> None:
+        """Take over the rows of people whom another request made while this one waited (a lost update)."""
+        made = {p.external_id: p for i in self._made if (p := self._touched[i]).external_id is not None}
+        if not made:
+            return
+        for other in self._store.by_external_ids(sorted(made)):  # type: ignore[type-var]
+            mine = made[other.external_id]
+            del self._touched[mine.id]
+            mine.id, mine.braze_id = other.id, other.braze_id
+            self._touched[mine.id] = mine
+
+    def _known(self, profile: Profile) -> Profile:
+        known = self._profiles.setdefault(profile.id, profile)
+        if known.external_id is not None:
+            self._by_external_id[known.external_id] = known
+        return known
+
+
+def _search(text: str) -> tuple[str, dict[str, str]]:
+    if not text:
+        return "", {}
+    part = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"WHERE {_MATCHING}", {"text": text, "part": f"%{part}%"}
