@@ -1,4 +1,4 @@
-"""What the objects of each kind look like: fields with a place and a form of their own, and where the rest goes. Pure."""
+"""What the objects of each kind look like: which fields have a form of their own, and where the rest goes. Pure."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from target_braze.updates import Identity, Mapped, ObjectKind, Shape, Update
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_braze.settings import StreamSettings
+    from target_braze.stream_settings import StreamSettings
 
 EMAIL_BESIDE_PHONE: Final = (
     "an object named by phone cannot hold an email, by which Braze would look the person up instead "

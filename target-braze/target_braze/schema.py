@@ -72,15 +72,15 @@ def resolved(column: Any, root: Schema, depth: int = 0) -> Schema:
     if isinstance(target, str):
         beside = {key: value for key, value in column.items() if key != "$ref"}
         return resolved({**_follow(target, root), **beside}, root, depth + 1)
-    column = _one_of_branches(column, root, depth)
-    if isinstance(properties := column.get("properties"), dict):
-        column = {
-            **column,
+    merged = _one_of_branches(column, root, depth)
+    if isinstance(properties := merged.get("properties"), dict):
+        merged = {
+            **merged,
             "properties": {name: resolved(part, root, depth + 1) for name, part in properties.items()},
         }
-    if isinstance(items := column.get("items"), dict):
-        column = {**column, "items": resolved(items, root, depth + 1)}
-    return column
+    if isinstance(items := merged.get("items"), dict):
+        merged = {**merged, "items": resolved(items, root, depth + 1)}
+    return merged
 
 
 def _follow(target: str, root: Schema) -> Schema:
@@ -121,9 +121,7 @@ def json_types(column: Schema) -> set[str]:
     listed = declared if isinstance(declared, list) else [] if declared is None else [declared]
     types = {str(name) for name in listed}
     if unknown := types - _JSON_TYPES:
-        raise InvalidJSONSchema(
-            f"A SCHEMA message has the type {min(unknown)!r}, which JSON Schema does not know."
-        )
+        raise InvalidJSONSchema(f"A SCHEMA message has the type {min(unknown)!r}, which JSON Schema does not know.")
     return types
 
 

@@ -287,9 +287,7 @@ The form is `UNSET` where nothing is to be sent.
 FREE_TEXT_FIELDS: Final = frozenset({"first_name", "last_name", "home_city"})
 """Standard fields that take any text, and so keep their meaning when it is cut."""
 
-NEVER_UNSET_FIELDS: Final = frozenset(
-    {"email_subscribe", "push_subscribe", "subscription_groups", "push_tokens"}
-)
+NEVER_UNSET_FIELDS: Final = frozenset({"email_subscribe", "push_subscribe", "subscription_groups", "push_tokens"})
 """Standard fields that Braze cannot unset: a null is no state ("User track", BAD_EMAIL_SUBSCRIPTION_STATE, 2026-09).
 
 It would turn the whole object down, where all the record says is that it does not know.

@@ -8,7 +8,7 @@ is (invariant 7).
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import math
 import re
 from decimal import Decimal, InvalidOperation
@@ -201,9 +201,9 @@ def any_text(value: Any) -> str:
         return str(whole_number(value))
     if isinstance(value, float | Decimal):
         return _number_text(value)
-    if isinstance(value, datetime.datetime):
+    if isinstance(value, dt.datetime):
         return to_datetime(value)
-    if isinstance(value, datetime.date | datetime.time):
+    if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     raise RefusalError("not a string")
 
@@ -229,7 +229,7 @@ def is_unicode(text: str) -> bool:
 
 def to_date(value: Any) -> str:
     """A day as YYYY-MM-DD; of a date-time, the day as written."""
-    if isinstance(value, datetime.date):  # a datetime is a date too
+    if isinstance(value, dt.date):  # a datetime is a date too
         day = value
     elif isinstance(value, str):
         day = _parse(value.strip(), "not a date (write YYYY-MM-DD)")
@@ -242,13 +242,13 @@ def to_date(value: Any) -> str:
 
 def to_datetime(value: Any) -> str:
     """A moment as ISO 8601 in UTC, milliseconds only if there are any; without a zone it is UTC already."""
-    if isinstance(value, datetime.datetime):
+    if isinstance(value, dt.datetime):
         moment = value
-    elif isinstance(value, datetime.date):
-        moment = datetime.datetime(value.year, value.month, value.day, tzinfo=datetime.timezone.utc)
+    elif isinstance(value, dt.date):
+        moment = dt.datetime(value.year, value.month, value.day, tzinfo=dt.timezone.utc)
     elif isinstance(value, str):
         try:
-            moment = msgspec.convert(value, datetime.datetime)  # RFC 3339, the usual case, ten times faster
+            moment = msgspec.convert(value, dt.datetime)  # RFC 3339, the usual case, ten times faster
         except msgspec.ValidationError:
             moment = _parse(value.strip(), "not a date-time (write ISO 8601, e.g. 2026-01-31T12:00:00Z)")
     else:
@@ -256,11 +256,11 @@ def to_datetime(value: Any) -> str:
     return utc_text(moment)
 
 
-def utc_text(moment: datetime.datetime) -> str:
+def utc_text(moment: dt.datetime) -> str:
     """The text of `to_datetime` for a moment that is parsed already."""
-    if moment.tzinfo is not None and moment.tzinfo is not datetime.timezone.utc:
+    if moment.tzinfo is not None and moment.tzinfo is not dt.timezone.utc:
         try:
-            moment = moment.astimezone(datetime.timezone.utc)
+            moment = moment.astimezone(dt.timezone.utc)
         except OverflowError:
             raise RefusalError("date-time out of range") from None
     if moment.year > MAX_YEAR:
@@ -273,17 +273,17 @@ def utc_text(moment: datetime.datetime) -> str:
     )
 
 
-def _parse(text: str, otherwise: str) -> datetime.datetime:
+def _parse(text: str, otherwise: str) -> dt.datetime:
     """A day, or a day and a time, in any of the forms above; the zone as written, UTC if there is none."""
     match = next(filter(None, (form.fullmatch(text) for form in _MOMENTS)), None)
     if match is None:
         raise RefusalError(otherwise)
     part = match.groupdict()
-    offset = datetime.timedelta(
-        hours=int(part["zone_hours"] or 0), minutes=int(part["zone_minutes"] or 0)
-    ) * (-1 if part["sign"] == "-" else 1)
+    offset = dt.timedelta(hours=int(part["zone_hours"] or 0), minutes=int(part["zone_minutes"] or 0)) * (
+        -1 if part["sign"] == "-" else 1
+    )
     try:
-        return datetime.datetime(
+        return dt.datetime(
             int(part["year"]),
             int(part["month"]),
             int(part["day"]),
@@ -291,7 +291,7 @@ def _parse(text: str, otherwise: str) -> datetime.datetime:
             int(part["minute"] or 0),
             int(part["second"] or 0),
             int((part["fraction"] or "0")[:6].ljust(6, "0")),
-            tzinfo=datetime.timezone(offset) if offset else datetime.timezone.utc,
+            tzinfo=dt.timezone(offset) if offset else dt.timezone.utc,
         )
     except ValueError:  # the 31st of February
         raise RefusalError(otherwise) from None

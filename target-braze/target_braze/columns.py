@@ -1,0 +1,229 @@
+"""What each column of a stream becomes in Braze, decided once for a stream and its schema. Pure.
+
+What does not fit together is an error that names the line of the settings to change, before anything was sent.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from target_braze import values
+from target_braze.errors import SettingsError
+from target_braze.nested import to_nested
+from target_braze.schema import Kind, Schema, kind_of
+from target_braze.standard_fields import (
+    ALIAS_FIELDS,
+    FREE_TEXT_FIELDS,
+    IDENTIFIERS,
+    PRIMARY_IDENTIFIERS,
+    lookalike_of,
+)
+from target_braze.stream_settings import FieldSettings, StreamSettings, name_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_braze.layouts import Layout
+
+_CONVERSIONS: Final[dict[Kind, Callable[[Any], Any]]] = {
+    Kind.BOOLEAN: values.to_boolean,
+    Kind.DATE: values.to_date,
+    Kind.DATETIME: values.to_datetime,
+    Kind.DECIMAL: values.to_decimal,
+    Kind.FLOAT: values.to_float,
+    Kind.INTEGER: values.to_integer,
+    Kind.STRING: values.to_string,
+}
+_PIPELINE_PREFIX: Final = "_sdc_"
+"""Columns of this prefix are the pipeline's own; they are sent only if the settings name them."""
+_DEFAULT: Final = FieldSettings()
+
+
+@dataclass(frozen=True)
+class Column:
+    """What to do with one column.
+
+    Attributes:
+        source: Its name in the record.
+        name: Its name in Braze.
+        kind: The type of its values.
+        convert: What brings a value (never null) into the form Braze keeps, `UNSET` where there is nothing to send;
+            None for nested values and for a type known only by value, which `convert_nested` takes.
+        schema: Its JSON Schema, resolved.
+        is_field: Whether the kind of object has a field of this name.
+        is_property: Whether it goes among the properties of an event or purchase.
+        is_identifier: Whether it names the person and is no attribute besides.
+        is_removable: Whether a null removes it; else a null leaves it alone.
+        is_truncated: Whether text that is too long is cut instead of rejected.
+    """
+
+    source: str
+    name: str
+    kind: Kind
+    convert: Callable[[Any], Any] | None
+    schema: Schema
+    is_field: bool = False
+    is_property: bool = False
+    is_identifier: bool = False
+    is_removable: bool = True
+    is_truncated: bool = False
+
+
+def convert_nested(column: Column, value: Any) -> tuple[Any, int]:
+    """A value of a column without `convert`, and how many parts inside it were left out; see `to_nested`."""
+    if column.is_truncated and column.kind is Kind.ANY and isinstance(value, str):
+        return values.to_truncated_string(value), 0
+    return to_nested(value, column.kind, column.schema, is_property=column.is_property)
+
+
+class Columns:
+    """The columns of one stream.
+
+    Attributes:
+        by_source: Name in the record → column; None if it is left out.
+        sources: Name in Braze → name in the record.
+
+    Args:
+        stream: The stream's name, for errors.
+        settings: What the settings say about it.
+        layout: The form of its objects.
+    """
+
+    def __init__(self, stream: str, settings: StreamSettings, layout: Layout) -> None:
+        self.by_source: dict[str, Column | None] = {}
+        self.sources: dict[str, str] = {}
+        self._stream = stream
+        self._settings = settings
+        self._layout = layout
+
+    def add(self, source: str, schema: Schema) -> None:
+        """Decide what a column becomes.
+
+        Raises:
+            SettingsError: If it cannot become anything as the settings are.
+        """
+        column = self._plan(source, schema)
+        if column is not None:
+            other = self.sources.setdefault(column.name, source)
+            if other != source:
+                what = "Conflicting identifiers" if column.name in IDENTIFIERS else "Two columns for one attribute"
+                raise SettingsError(
+                    f"{what}: in stream {self._stream!r} the columns {other!r} and {source!r} are both to become "
+                    f"{column.name!r}. Leave one out: `{self._line(source, None)}`."
+                )
+        self.by_source[source] = column
+
+    def check_identifiers(self, schema: Schema) -> None:
+        """Make sure that records can name somebody.
+
+        Raises:
+            SettingsError: If no column is an identifier and the schema allows no other columns.
+        """
+        identify_by = self._settings.identify_by
+        is_usable = any(kind in self.sources for kind in identify_by) or (
+            "user_alias" in identify_by and all(part in self.sources for part in ALIAS_FIELDS)
+        )
+        names = list(schema["properties"])
+        if is_usable or not names or schema.get("additionalProperties"):
+            return
+        raise SettingsError(
+            f"Missing identifier: stream {self._stream!r} has no column for any of {', '.join(identify_by)}, so its "
+            f"records name nobody. Say which column it is: `{self._line(names[0], identify_by[0])}`, or change "
+            "`identify_by`."
+        )
+
+    def _plan(self, source: str, schema: Schema) -> Column | None:
+        field = self._settings.fields.get(source, _DEFAULT)
+        if field is None:
+            return None
+        only = self._settings.only
+        is_chosen = source in only if only is not None else not self._is_pipelines_own(source)
+        name = field.name or self._default_name(source, is_chosen=is_chosen)
+        is_tried = name in self._settings.identify_by or (
+            name in ALIAS_FIELDS and "user_alias" in self._settings.identify_by
+        )
+        if not is_chosen and not is_tried:
+            return None
+        if not is_tried:
+            self._check_name(source, name)
+        is_attributes = self._layout.properties is None
+        kind = field.kind or kind_of(schema)
+        if name == self._layout.properties or (name in self._layout.fields and self._layout.fields[name] is None):
+            kind = Kind.OBJECT
+        return Column(
+            source=source,
+            name=name,
+            kind=kind,
+            convert=self._conversion(name, kind, field),
+            schema=schema,
+            is_field=name in self._layout.fields,
+            is_property=not is_attributes and name not in self._layout.fields,
+            # by external_id, an email is an ordinary attribute; unless it is there to name people only
+            is_identifier=is_tried
+            and (name in PRIMARY_IDENTIFIERS or name in ALIAS_FIELDS or not is_attributes or not is_chosen),
+            is_removable=is_attributes and name not in self._layout.never_unset,
+            is_truncated=field.is_truncated,
+        )
+
+    def _is_pipelines_own(self, source: str) -> bool:
+        return source.startswith(_PIPELINE_PREFIX) and source not in self._settings.fields
+
+    def _default_name(self, source: str, *, is_chosen: bool) -> str:
+        """The name in Braze of a column whose name the settings do not give.
+
+        Raises:
+            SettingsError: If it looks like a standard field, and the settings leave it open what to do then.
+        """
+        meant = lookalike_of(source)
+        is_field = self._layout.properties is None and is_chosen
+        if meant is None or not (is_field or meant in self._settings.identify_by):
+            return source
+        if self._settings.lookalikes == "send":
+            return source
+        if self._settings.lookalikes == "map":
+            return meant
+        raise SettingsError(
+            f"Stream {self._stream!r} has a column {source!r}, which looks like Braze's standard field {meant!r} but "
+            f"would become a custom one beside it. Add to the settings: `{self._line(source, meant)}` (or null to "
+            f"leave it out, or {source} to send it as it is); or set `lookalikes` to map or send."
+        )
+
+    def _check_name(self, source: str, name: str) -> None:
+        """Make sure that Braze takes the name of an attribute or property.
+
+        Raises:
+            SettingsError: If it does not.
+        """
+        if name in PRIMARY_IDENTIFIERS or name in ALIAS_FIELDS:
+            # as an attribute it would decide whom the object reaches, or void it: at most one identifier per object
+            kind = "user_alias" if name in ALIAS_FIELDS else name
+            raise SettingsError(
+                f"Stream {self._stream!r}, column {source!r}: {name!r} is an identifier and cannot be an attribute. "
+                f"Add {kind} to `identify_by` to name people by it, or leave it out: `{self._line(source, None)}`."
+            )
+        problem = name_problem(name)
+        if name in self._layout.reserved and name not in self._layout.fields:
+            problem = f"{name!r} is reserved among the properties."
+        if problem:
+            raise SettingsError(
+                f"Stream {self._stream!r}, column {source!r}: {problem} Add to the settings: "
+                f"`{self._line(source, 'another_name')}` (or null to leave it out)."
+            )
+
+    def _conversion(self, name: str, kind: Kind, field: FieldSettings) -> Callable[[Any], Any] | None:
+        if field.is_truncated and (
+            name in FREE_TEXT_FIELDS or (kind is Kind.STRING and name not in self._layout.fields)
+        ):
+            return values.to_truncated_string
+        if name in self._layout.fields:
+            return self._layout.fields[name]
+        return _CONVERSIONS.get(kind)
+
+    def _line(self, source: str, name: str | None) -> str:
+        """The line of the settings that gives a column a name, or leaves it out."""
+        column = source if re.fullmatch(r"[A-Za-z_][\w-]*", source) else json.dumps(source)
+        stream = self._stream if re.fullmatch(r"[A-Za-z_][\w-]*", self._stream) else json.dumps(self._stream)
+        return f"streams: {{{stream}: {{fields: {{{column}: {name or 'null'}}}}}}}"
