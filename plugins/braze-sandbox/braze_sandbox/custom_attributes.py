@@ -14,6 +14,7 @@ from braze_sandbox.dropping import Dropped
 
 MAX_STRING_LENGTH = 255
 MAX_BYTES = 100 * 1024
+NUMBERS = frozenset({bool, int, float})
 ARRAY_KEYS = frozenset({"add", "remove"})
 OBJECT_ARRAY_KEYS = frozenset({"$add", "$remove", "$update"})
 
@@ -50,9 +51,10 @@ def written(current: Any, value: Any, *, merge: bool, max_elements: int) -> Any:
     Returns:
         The new value, or `Dropped` if Braze would not write it at all.
     """
-    if isinstance(value, str):
+    kind = type(value)
+    if kind is str:
         return value if len(value) <= MAX_STRING_LENGTH else Dropped(dropping.TOO_LONG)
-    if isinstance(value, (bool, int, float)):
+    if kind in NUMBERS:
         return value
     new = (
         _written_array(current, value, merge, max_elements)

@@ -22,12 +22,14 @@ FREE = frozenset(
     }
 )
 
+_NESTED = frozenset({dict, list})
+
 
 def points_of(name: str, value: Any) -> int:
     """Return the data points of writing `value` to an attribute; a removal (`None`) is one."""
-    if name in FREE:
-        return 0
-    return _points_of_value(value) if isinstance(value, (dict, list)) else 1
+    if type(value) in _NESTED:
+        return 0 if name in FREE else _points_of_value(value)
+    return 0 if name in FREE else 1
 
 
 def _points_of_value(value: Any) -> int:

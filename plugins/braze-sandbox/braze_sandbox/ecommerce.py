@@ -120,7 +120,7 @@ def _against(schema: Schema, values: dict[str, Any], path: str) -> list[ItemErro
             continue
         if not isinstance(value, kind.types) or isinstance(value, bool):
             found.append(_wrong_type(path + name, value, kind))
-        elif kind.not_negative and value < 0:
+        elif kind.not_negative and isinstance(value, (int, float)) and value < 0:
             found.append(_said(f"The property '{path}{name}' did not have a minimum value of 0, inclusively"))
     return found
 

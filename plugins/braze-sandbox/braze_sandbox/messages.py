@@ -80,12 +80,12 @@ class Refusal(NamedTuple):
     """One object that was refused: which, and why."""
 
     array: str
-    index: int
+    position: int
     error: ItemError
 
     def as_json(self, style: str) -> dict[str, Any]:
         """Return the entry of `errors` for it."""
-        return {"type": self.error.text(style), "input_array": self.array, "index": self.index}
+        return {"type": self.error.text(style), "input_array": self.array, "index": self.position}
 
 
 def entries(refusals: Iterable[Refusal], style: str) -> list[dict[str, Any]]:

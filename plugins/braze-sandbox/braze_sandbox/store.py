@@ -93,7 +93,9 @@ class ProfileStore:
 
     def write(self, profiles: Iterable[Profile]) -> None:
         """Write profiles whole, within the transaction that is open."""
-        rows, documents, aliases = [], [], []
+        rows: list[tuple[Any, ...]] = []
+        documents: list[tuple[int, bytes]] = []
+        aliases: list[tuple[str, str, int]] = []
         for profile in profiles:
             standard = profile.standard
             rows.append(
@@ -181,8 +183,8 @@ class WorkingSet:
         made = {p.external_id: p for i in self._made if (p := self._touched[i]).external_id is not None}
         if not made:
             return
-        for other in self._store.by_external_ids(sorted(made)):  # type: ignore[type-var]
-            mine = made[other.external_id]
+        for other in self._store.by_external_ids(sorted(made)):
+            mine = made[other.external_id or ""]
             del self._touched[mine.id]
             mine.id, mine.braze_id = other.id, other.braze_id
             self._touched[mine.id] = mine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 
 MAX_YEAR = 3000  # Braze docs, "User attributes object", 2026-09: later years stay strings
@@ -28,8 +29,11 @@ _ZONE = re.compile(r"([+-])(\d{2}):?(\d{2})?")
 
 def parse(value: Any) -> datetime | None:
     """Return the time that a string says, in UTC, or `None` if Braze would not take it for one."""
-    if not isinstance(value, str):
-        return None
+    return _parsed(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=16_384)  # one request's people share most of their dates
+def _parsed(value: str) -> datetime | None:
     for pattern in (_ISO, _AMERICAN, _RUBY):
         match = pattern.fullmatch(value)
         if match:

@@ -54,7 +54,7 @@ def applied(braze: Braze, checked: Checked, working_set: WorkingSet, record: Rec
     working_set.write()
     rejected: dict[str, set[int]] = {}
     for refusal in checked.refusals:
-        rejected.setdefault(refusal.array, set()).add(refusal.index)
+        rejected.setdefault(refusal.array, set()).add(refusal.position)
     braze.counters.count_outcome(
         {array: len(items) for array, items in checked.valid.items()},
         {array: len(indexes) for array, indexes in rejected.items()},

@@ -33,6 +33,7 @@ LABELS = {
 _TRUE = frozenset({"1", "true", "t"})
 _FALSE = frozenset({"0", "false", "f"})
 _SCALARS = (str, bool, int, float)
+_PLAIN = {bool: "boolean", int: "number", float: "number"}
 
 
 def type_of(value: Any) -> str:  # noqa: PLR0911
@@ -85,10 +86,8 @@ class TypeRegistry:
 def _fits(value: Any, known: str) -> bool:
     if isinstance(value, str):  # first, since most values are strings; a date is a string, too
         return known == "string" or (known == "time" and (value == "" or times.is_time(value)))
-    found = type_of(value)
-    if known in {"array", "object_array"} and value == []:
-        return True
-    return found == known
+    found = _PLAIN.get(type(value)) or type_of(value)
+    return found == known or (value == [] and known == "object_array")
 
 
 def coerced(value: Any, wanted: str) -> Any:
