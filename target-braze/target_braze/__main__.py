@@ -1,4 +1,4 @@
-"""The command line, `target-braze` or `python -m target_braze`: makes an exit code and a message of what ended a run."""
+"""The command line, `target-braze` or `python -m target_braze`: turns what ended a run into exit code and message."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ is found once for each SCHEMA. All other messages, and records of streams with s
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -38,6 +39,19 @@ class Envelope(msgspec.Struct, gc=False):
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
 # what the settings and schemas need is small; decimals stay exact for the records that take this way
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
+def decode_leniently(text: bytes | str) -> Any:
+    """JSON as Python's own reader takes it: with NaN, halves of surrogate pairs, and bytes that are not UTF-8.
+
+    Taps written in Python send such things. Mapping turns down the values they are in, and no more.
+
+    Raises:
+        ValueError: If it is not even that.
+    """
+    if not isinstance(text, str):
+        text = bytes(text).decode("utf-8", "surrogateescape")
+    return json.loads(text, parse_float=Decimal)
 
 
 class MessageReader(GenericSingerReader[bytes]):
@@ -93,10 +107,10 @@ class MessageReader(GenericSingerReader[bytes]):
         for number, line in enumerate(source, 1):
             try:
                 envelope = _decode_envelope(line)
-            except (msgspec.DecodeError, UnicodeError):
+            except (msgspec.DecodeError, UnicodeError, RecursionError):
                 if not line.strip():
                     continue
-                raise self._bad_line(number, line) from None
+                envelope = self._odd_envelope(number, line)
             if envelope.type == "RECORD":
                 records += 1
                 take = takers.get(envelope.stream or "")
@@ -112,7 +126,16 @@ class MessageReader(GenericSingerReader[bytes]):
             callback(self.deserialize_json(line))
         counts["RECORD"] = records
 
-    def _bad_line(self, number: int, line: bytes | str) -> InputError:
+    def _odd_envelope(self, number: int, line: bytes | str) -> Envelope:
+        """The envelope of a line that is JSON only to Python's own reader; its record goes the SDK's way."""
+        try:
+            message = decode_leniently(line)
+            return Envelope(message["type"], message.get("stream"))
+        except (ValueError, RecursionError, TypeError, AttributeError, KeyError):
+            raise self._bad_line(number, line) from None
+
+    @staticmethod
+    def _bad_line(number: int, line: bytes | str) -> InputError:
         return InputError(
             f"Line {number} ({len(line):,} bytes) is not a Singer message in JSON. Something in the tap prints to "
             "standard output that should not, or the line is broken. It is not shown here, since it may hold "
@@ -121,7 +144,10 @@ class MessageReader(GenericSingerReader[bytes]):
 
     def deserialize_json(self, line: bytes | str) -> Message:
         """A whole message; numbers with a fraction as `Decimal`."""
-        message: Message = _decode(line)
+        try:
+            message: Message = _decode(line)
+        except (msgspec.DecodeError, UnicodeError):
+            message = decode_leniently(line)
         return message
 
     @staticmethod

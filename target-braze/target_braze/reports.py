@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 import os
 from typing import TYPE_CHECKING, Any, BinaryIO
 

@@ -18,6 +18,7 @@ from singer_sdk.sinks import Sink
 
 from target_braze.errors import InputError
 from target_braze.mapping import Mapper
+from target_braze.reader import decode_leniently
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,7 +52,11 @@ class BrazeSink(Sink):
             MissingKeyPropertiesError: If it lacks one of the stream's key properties.
             TargetBrazeError: If the run cannot go on.
         """
-        self._take(_decode(record))
+        try:
+            decoded = _decode(record)
+        except (msgspec.DecodeError, UnicodeError):
+            decoded = decode_leniently(record)
+        self._take(decoded)
 
     def _take(self, record: dict[str, Any]) -> None:
         self._tally.records += 1

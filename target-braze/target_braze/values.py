@@ -47,6 +47,8 @@ _TIME: Final = (
 )
 _MOMENTS: Final = tuple(re.compile(day + _TIME) for day in _DAYS)
 
+_MICROSECONDS_PER_MILLISECOND: Final = 1000
+
 INTEGER_TOO_LARGE: Final = "integer beyond 2^53-1, which JSON readers round (set the field's type to string)"
 DECIMAL_INEXACT: Final = (
     f"decimal of more than {MAX_EXACT_DIGITS} digits, which would be rounded (set the field's type to string)"
@@ -128,7 +130,7 @@ def to_decimal(value: Any) -> float:
     """
     number = _decimal(value, "not a decimal")
     result = float(number)
-    if _significant_digits(number) > MAX_EXACT_DIGITS or not _is_same(result, number):
+    if _significant_digits(number) > MAX_EXACT_DIGITS or not (_is_ordinary(result) or _is_same(result, number)):
         raise RefusalError(DECIMAL_INEXACT)
     return result
 
@@ -143,6 +145,11 @@ def to_number(value: Decimal) -> float:
     if not _is_same(result, number):
         raise RefusalError(DECIMAL_INEXACT)
     return result
+
+
+def _is_ordinary(result: float) -> bool:
+    """Whether a double is so far from the ends of its range that it keeps all 15 digits; spares `_is_same`."""
+    return 1e-300 < abs(result) < 1e300  # noqa: PLR2004 - anything within 2.3e-308 and 1.7e308
 
 
 def _is_same(result: float, number: Decimal) -> bool:
@@ -232,12 +239,22 @@ def to_date(value: Any) -> str:
     if isinstance(value, dt.date):  # a datetime is a date too
         day = value
     elif isinstance(value, str):
-        day = _parse(value.strip(), "not a date (write YYYY-MM-DD)")
+        day = _iso_day(value) or _parse(value.strip(), "not a date (write YYYY-MM-DD)")
     else:
         raise RefusalError("not a date")
     if day.year > MAX_YEAR:
         raise RefusalError(f"date beyond the year {MAX_YEAR}, which Braze would keep as text")
-    return f"{day.year:04d}-{day.month:02d}-{day.day:02d}"
+    return dt.date.isoformat(day)
+
+
+def _iso_day(text: str) -> dt.date | None:
+    """The usual case, ten times faster; the dashes are asked for, as Python 3.11 takes weeks (2026-W05-6) too."""
+    if len(text) != len("YYYY-MM-DD") or text[4] != "-" or text[7] != "-":
+        return None
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def to_datetime(value: Any) -> str:
@@ -265,12 +282,10 @@ def utc_text(moment: dt.datetime) -> str:
             raise RefusalError("date-time out of range") from None
     if moment.year > MAX_YEAR:
         raise RefusalError(f"date-time beyond the year {MAX_YEAR}, which Braze would keep as text")
-    milliseconds = moment.microsecond // 1000
-    fraction = f".{milliseconds:03d}" if milliseconds else ""
-    return (
-        f"{moment.year:04d}-{moment.month:02d}-{moment.day:02d}"
-        f"T{moment.hour:02d}:{moment.minute:02d}:{moment.second:02d}{fraction}Z"
-    )
+    # isoformat() cuts what is finer than its timespec, and ends in the zone, which is UTC or none by now
+    if moment.microsecond >= _MICROSECONDS_PER_MILLISECOND:
+        return moment.isoformat(timespec="milliseconds")[: len("YYYY-MM-DDTHH:MM:SS.mmm")] + "Z"
+    return moment.isoformat(timespec="seconds")[: len("YYYY-MM-DDTHH:MM:SS")] + "Z"
 
 
 def _parse(text: str, otherwise: str) -> dt.datetime:
