@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import web
 
-from braze_sandbox import SERVICE, __version__, control, messages, readback
+from braze_sandbox import SERVICE, __version__, control, messages, pages, readback
 from braze_sandbox.braze import Braze
 from braze_sandbox.exchange import (
     BRAZE,
@@ -46,6 +46,7 @@ def application(braze: Braze) -> web.Application:
     app.router.add_get("/custom_attributes", _custom_attributes, allow_head=False)
     app.router.add_get("/health", _health)
     control.add_routes(app)
+    pages.add_routes(app)
     return app
 
 
