@@ -49,6 +49,7 @@ class Mapper:
         settings: What the settings say about the stream.
         layout: The form of its objects.
         columns: Name in the record → column, None if it is left out; grows by columns the schema did not announce.
+        flags: Kind of identifier → what steers Braze in objects of people named by it.
 
     Args:
         stream: The stream's name.
@@ -71,7 +72,7 @@ class Mapper:
         self.columns = self._plan.by_source
         self._identities = Identities(settings.identify_by, self._plan.sources)
         self._costs = Costs(settings.object_kind)
-        self._flags = {kind: self._flags_of(kind) for kind in settings.identify_by}
+        self.flags = {kind: self._flags_of(kind) for kind in settings.identify_by}
 
     def map(self, record: Mapping[str, Any]) -> Mapped:
         """The update of one record, or why there is none.
@@ -105,7 +106,7 @@ class Mapper:
                 findings.rejections.append(self._rejection(identity, EMAIL_BESIDE_PHONE, "email", email))
             if len(fields) == 1:  # nothing but the identifier
                 return Mapped(None, tuple(findings.rejections), tuple(findings.left_out))
-        fields.update(self._flags[identity.kind])
+        fields.update(self.flags[identity.kind])
         body = encode(fields)
         if len(body) > MAX_OBJECT_BYTES:
             return self._rejected(identity, f"object larger than {MAX_OBJECT_BYTES} bytes", record)

@@ -64,16 +64,11 @@ def to_boolean(value: Any) -> bool:
     """True or false; also from 0 and 1 and from the words for them."""
     if isinstance(value, bool):
         return value
-    if isinstance(value, str):
-        word = value.strip().lower()
-    elif isinstance(value, int | float | Decimal) and value in (0, 1):
-        word = "1" if value else "0"
-    else:
-        word = ""
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
+    if isinstance(value, str) and (word := value.strip().lower()) in _TRUE | _FALSE:
+        return word in _TRUE
+    number = _decimal(value, "not a boolean")
+    if number in (0, 1):
+        return bool(number)
     raise RefusalError("not a boolean")
 
 
@@ -216,10 +211,12 @@ def any_text(value: Any) -> str:
 
 
 def _number_text(value: float | Decimal) -> str:
-    if not math.isfinite(value):
-        raise RefusalError(NOT_FINITE)
     if isinstance(value, float):
+        if not math.isfinite(value):
+            raise RefusalError(NOT_FINITE)
         return repr(value)
+    if not value.is_finite():
+        raise RefusalError(NOT_FINITE)
     if abs(value.adjusted()) > MAX_NUMBER_DIGITS:  # written out, 1e999999 would be a million characters
         raise RefusalError(STRING_TOO_LONG)
     return format(value, "f")
