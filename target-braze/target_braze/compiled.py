@@ -1,0 +1,179 @@
+"""The mapping of one stream compiled for records that are just as their schema says. Pure.
+
+`msgspec` decodes such a record and checks its types, lengths and ranges in one pass of C, made from the columns that
+`mapping.py` has planned; what is left for Python are the few columns whose form changes. Any other record (a column
+more or less, a value of another type, something to reject) is for `Mapper.map`, which alone knows what to do about it.
+For every record that this maps, it makes the same update: a law of the tests.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+
+from target_braze import values
+from target_braze.columns import Column, convert_nested
+from target_braze.limits import MAX_EXACT_DIGITS, MAX_INTEGER, MAX_OBJECT_BYTES, MAX_STRING_CHARACTERS, MAX_YEAR
+from target_braze.rejections import RefusalError
+from target_braze.updates import Identity, ObjectKind, Update
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from target_braze.mapping import Mapper
+
+_IDENTIFIERS: Final = frozenset({"external_id", "braze_id"})
+_Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=246)] | int
+"""246 characters are at most 984 bytes, so that the limit of 987 needs no look."""
+_MAX_EXACT_TEXT: Final = MAX_EXACT_DIGITS + len(".")
+_Integer = Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
+_String = Annotated[str, msgspec.Meta(max_length=MAX_STRING_CHARACTERS)]
+_UTC: Final = dt.timezone.utc
+
+
+class OtherwiseError(Exception):
+    """The record is for `Mapper.map`."""
+
+
+class CompiledMapper:
+    """Maps the plain records of one stream under one schema.
+
+    Args:
+        mapper: The stream's mapper, with the columns of its schema.
+        required: Columns that every record must have: the stream's key properties.
+    """
+
+    def __init__(self, mapper: Mapper, required: Sequence[str]) -> None:
+        self._mapper = mapper
+        self._stream = mapper.stream
+        self._identified_by = mapper.settings.identify_by[0]
+        known = mapper.columns
+        sent = [column for column in known.values() if column is not None and not column.is_identifier]
+        identifiers = [column.source for column in known.values() if column and column.name == self._identified_by]
+        self.is_usable = (
+            mapper.settings.object_kind is ObjectKind.ATTRIBUTES
+            and self._identified_by in _IDENTIFIERS
+            and len(identifiers) == 1
+            and bool(sent)
+            and all(column.is_removable for column in sent)
+            and set(required) <= known.keys()
+        )
+        if not self.is_usable:
+            return
+        planned = [(column, *_plan(column)) for column in sent]
+        types = {column.source: type_ for column, type_, _ in planned}
+        fields = [(source, types.get(source, msgspec.Raw)) for source in known]
+        fields = [(source, _Identifier if source == identifiers[0] else type_) for source, type_ in fields]
+        names = {source: f"column_{number}" for number, source in enumerate(known)}
+        record = msgspec.defstruct(
+            "Record",
+            [(names[source], type_) for source, type_ in fields],
+            rename={name: source for source, name in names.items()},
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+        self._decode = msgspec.json.Decoder(record, float_hook=_exact).decode
+        self._values = attrgetter(names[identifiers[0]], *(names[column.source] for column in sent))
+        self._conversions = [(at, convert) for at, (_, _, convert) in enumerate(planned, 1) if convert is not None]
+        self._flags = tuple(mapper.flags[self._identified_by].values())
+        out = [self._identified_by, *(column.name for column in sent), *mapper.flags[self._identified_by]]
+        self._object = msgspec.defstruct(
+            "Object",
+            [(f"field_{number}", Any) for number in range(len(out))],
+            rename={f"field_{number}": name for number, name in enumerate(out)},
+            gc=False,
+        )
+        self._encode = msgspec.json.Encoder().encode
+        self._names = out
+        self._has_nested = any(column.convert is None for column in sent)
+        identity = Identity(self._identified_by, "")
+        self._shape = mapper.shape_of(identity, dict.fromkeys(out))
+
+    def map(self, record: bytes) -> Update | None:
+        """The update of a record as JSON; None if it is not as its schema says."""
+        try:
+            parts = list(self._values(self._decode(record)))
+            name = parts[0] = str(parts[0])  # whole numbers too name people
+            if name.isspace():
+                return None
+            for at, convert in self._conversions:
+                if (value := parts[at]) is not None:
+                    parts[at] = convert(value)
+        except (msgspec.DecodeError, UnicodeError, OtherwiseError, RefusalError):
+            return None
+        body = self._encode(self._object(*parts, *self._flags))
+        if len(body) > MAX_OBJECT_BYTES:
+            return None
+        identity = Identity(self._identified_by, name)
+        shape = self._shape
+        if self._has_nested:
+            shape = self._mapper.shape_of(identity, dict(zip(self._names, (*parts, *self._flags), strict=True)))
+        return Update(self._stream, ObjectKind.ATTRIBUTES, identity, body, shape)
+
+
+def _plan(column: Column) -> tuple[Any, Callable[[Any], Any] | None]:
+    """The type to decode a column's values as, and what is then left to do with one that is not null."""
+    convert = column.convert
+    plans: dict[Any, tuple[Any, Callable[[Any], Any] | None]] = {
+        values.to_boolean: (bool, None),
+        values.to_integer: (_Integer, None),
+        values.to_float: (float, None),
+        values.to_string: (_String, None),
+        values.to_decimal: (Any, _decimal),
+        values.to_date: (dt.date, _date),
+        values.to_datetime: (dt.datetime, _datetime),
+    }
+    if convert is None:
+        return Any, _nested(column)
+    type_, rest = plans.get(convert, (Any, _sent(convert)))
+    return (type_ if type_ is Any else type_ | None), rest
+
+
+def _exact(text: str) -> float:
+    """A number of a column without a type of its own; one of so many digits may not come back the same."""
+    if len(text) > _MAX_EXACT_TEXT:
+        raise ValueError
+    return float(text)
+
+
+def _decimal(value: Any) -> float:
+    if type(value) is float:
+        return value
+    if type(value) is int:
+        return values.to_decimal(value)
+    raise OtherwiseError
+
+
+def _date(value: dt.date) -> dt.date:
+    if value.year > MAX_YEAR:
+        raise OtherwiseError
+    return value
+
+
+def _datetime(value: dt.datetime) -> dt.datetime | str:
+    if value.tzinfo is _UTC and not value.microsecond and value.year <= MAX_YEAR:
+        return value  # which msgspec writes just so
+    return values.utc_text(value)
+
+
+def _sent(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def converted(value: Any) -> Any:
+        part = convert(value)
+        if part is msgspec.UNSET:
+            raise OtherwiseError
+        return part
+
+    return converted
+
+
+def _nested(column: Column) -> Callable[[Any], Any]:
+    def converted(value: Any) -> Any:
+        part, left_out = convert_nested(column, value)
+        if left_out or part is msgspec.UNSET:
+            raise OtherwiseError
+        return part
+
+    return converted

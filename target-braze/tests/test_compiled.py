@@ -1,0 +1,185 @@
+"""The compiled mapping: whatever it maps, it maps as `Mapper.map` does; whatever needs a judgement it leaves alone."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from target_braze.compiled import CompiledMapper
+from target_braze.mapping import Mapper
+from target_braze.stream_settings import FieldSettings, StreamSettings
+
+SCHEMA: dict[str, Any] = {
+    "properties": {
+        "id": {"type": ["string", "integer"]},
+        "email": {"type": ["null", "string"]},
+        "dob": {"type": ["null", "string"], "format": "date"},
+        "country": {"type": ["null", "string"]},
+        "is_vip": {"type": ["null", "boolean"]},
+        "orders": {"type": ["null", "integer"]},
+        "score": {"type": ["null", "number"]},
+        "revenue": {"type": ["null", "number"], "multipleOf": 0.01},
+        "last_order_at": {"type": ["null", "string"], "format": "date-time"},
+        "tier": {"type": ["null", "string"], "maxLength": 20},
+        "note": {"type": ["null", "string"]},
+        "tags": {"type": ["null", "array"], "items": {"type": "string"}},
+        "address": {"type": ["null", "object"], "properties": {"since": {"type": "string", "format": "date"}}},
+        "anything": {},
+        "secret": {"type": "string"},
+    }
+}
+SETTINGS = StreamSettings(
+    fields={
+        "id": FieldSettings(name="external_id"),
+        "tier": FieldSettings(name="value_tier"),
+        "note": FieldSettings(is_truncated=True),
+        "secret": None,
+    },
+    lookalikes="send",
+    update_existing_only=True,
+)
+PLAIN: dict[str, Any] = {
+    "id": "cust-1",
+    "email": "Ada@Example.com",
+    "dob": "1980-02-29",
+    "country": "KR",
+    "is_vip": True,
+    "orders": 12,
+    "score": 0.25,
+    "revenue": 68.4,
+    "last_order_at": "2026-01-31T12:00:00+09:00",
+    "tier": "gold",
+    "note": "likes tea",
+    "tags": ["a", "b"],
+    "address": {"city": "Seoul", "since": "2020-05-01"},
+    "anything": 5,
+    "secret": "not sent",
+}
+
+decode = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
+def mappers(settings: StreamSettings = SETTINGS) -> tuple[Mapper, CompiledMapper]:
+    mapper = Mapper("customers", SCHEMA, settings)
+    return mapper, CompiledMapper(mapper, ["id"])
+
+
+def assert_same(record: bytes, settings: StreamSettings = SETTINGS) -> bool:
+    """Both map the record alike, or the compiled one leaves it; return whether it mapped it."""
+    mapper, compiled = mappers(settings)
+    assert compiled.is_usable
+    quick = compiled.map(record)
+    if quick is None:
+        return False
+    mapped = mapper.map(decode(record))
+    assert mapped.update is not None
+    assert (mapped.rejections, mapped.left_out) == ((), ())
+    assert json.loads(quick.body) == json.loads(mapped.update.body)
+    assert [type(value) for value in json.loads(quick.body).values()] == [
+        type(json.loads(mapped.update.body)[name]) for name in json.loads(quick.body)
+    ]
+    assert (quick.identity, quick.kind, quick.stream) == (
+        mapped.update.identity,
+        mapped.update.kind,
+        mapped.update.stream,
+    )
+    assert quick.shape.data_points == mapped.update.shape.data_points
+    return True
+
+
+numbers = st.one_of(st.integers(), st.floats(), st.decimals(allow_nan=False, allow_infinity=False).map(float))
+texts = st.one_of(
+    st.text(max_size=300),
+    st.sampled_from(["", " ", "x" * 255, "x" * 256, "2020-01-01", "2020-13-01", "3001-01-01", "F", "Korea", "a@b.co"]),
+    st.datetimes().map(lambda moment: moment.isoformat()),
+    st.datetimes(timezones=st.timezones()).map(lambda moment: moment.isoformat()),
+    st.dates().map(lambda day: day.isoformat()),
+)
+scalars = st.one_of(st.none(), st.booleans(), numbers, texts)
+anything = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+)
+
+
+@given(changes=st.dictionaries(st.sampled_from([*PLAIN, "unannounced"]), anything, max_size=4))
+@example(changes={"revenue": 12345678901234567})
+@example(changes={"revenue": 0.1000000000000000055})
+@example(changes={"revenue": 5})
+@example(changes={"revenue": True})
+@example(changes={"id": 17})
+@example(changes={"id": True})
+@example(changes={"id": " "})
+@example(changes={"last_order_at": "3001-01-01T00:00:00Z"})
+@example(changes={"last_order_at": "2026-01-31T12:00:00.123456Z"})
+@example(changes={"last_order_at": "2026-01-31 12:00:00"})
+@example(changes={"address": {"since": None}})
+@example(changes={"tags": [None]})
+@example(changes={"tags": []})
+@example(changes={"anything": {"$time": "2020-01-01"}})
+def test_what_it_maps_it_maps_as_the_mapper_does(changes: dict[str, Any]) -> None:
+    assert_same(json.dumps(PLAIN | changes).encode())
+
+
+@pytest.mark.parametrize(
+    "literal", ["68.410", "6841e-2", "1E3", "0.10", "-0.0", "1.00000000000000001", "12345678901234.5"]
+)
+def test_a_decimal_is_exact_however_it_is_written(literal: str) -> None:
+    record = json.dumps(PLAIN).replace("68.4", literal).encode()
+    assert literal.encode() in record
+    assert_same(record)
+
+
+PLAIN_CHANGES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "nulls": dict.fromkeys([name for name in PLAIN if name not in {"id", "secret"}]),
+    "whole decimal": {"revenue": 68},
+    "number as identifier": {"id": 17},
+    "UTC": {"last_order_at": "2026-01-31T12:00:00Z"},
+}
+
+
+@pytest.mark.parametrize("changes", PLAIN_CHANGES.values(), ids=PLAIN_CHANGES)
+def test_plain_records_are_mapped_by_it(changes: dict[str, Any]) -> None:
+    assert assert_same(json.dumps(PLAIN | changes).encode())
+
+
+ODD_CHANGES: dict[str, dict[str, Any]] = {
+    "too long": {"tier": "x" * 256},
+    "rejected email": {"email": "nobody"},
+    "inexact decimal": {"revenue": 0.12345678901234567},
+    "integer too large": {"orders": 2**53},
+    "text for a number": {"orders": "12"},
+    "unannounced column": {"new": 1},
+    "blank identifier": {"id": "  "},
+    "long identifier": {"id": "가" * 400},
+    "year beyond": {"dob": "3001-01-01"},
+    "left out inside": {"address": {"city": None}},
+    "larger than an object may be": {"tags": ["x" * 250] * 500},
+}
+
+
+@pytest.mark.parametrize("changes", ODD_CHANGES.values(), ids=ODD_CHANGES)
+def test_what_needs_a_judgement_is_left_to_the_mapper(changes: dict[str, Any]) -> None:
+    assert not assert_same(json.dumps(PLAIN | changes).encode())
+
+
+def test_a_missing_column_is_left_to_the_mapper() -> None:
+    assert not assert_same(json.dumps({name: PLAIN[name] for name in PLAIN if name != "tier"}).encode())
+
+
+@pytest.mark.parametrize(
+    ("settings", "required"),
+    [
+        (StreamSettings(fields={"id": FieldSettings(name="external_id")}, lookalikes="send"), ["elsewhere"]),
+        (StreamSettings(identify_by=("email",), lookalikes="send"), ["id"]),
+        (StreamSettings(fields={"id": FieldSettings(name="external_id")}, only=frozenset(), lookalikes="send"), ["id"]),
+    ],
+    ids=["a key property the schema lacks", "identified by email", "nothing to send"],
+)
+def test_a_stream_that_cannot_be_compiled(settings: StreamSettings, required: list[str]) -> None:
+    assert not CompiledMapper(Mapper("customers", SCHEMA, settings), required).is_usable
