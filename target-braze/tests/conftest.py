@@ -1,0 +1,236 @@
+"""What the tests share: updates, a Braze that answers by script, and somebody who is told what became of requests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import web
+from target_braze import backoff
+from target_braze.packing import Request
+from target_braze.updates import Identity, ObjectKind, Shape, Update
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PATIENCE_SECONDS = 20.0
+"""How long a test waits for what is bound to happen; only a failing one waits so long."""
+SHAPE = Shape({"plan": 1})
+
+
+def make_update(
+    name: str = "a", kind: str = "attributes", *, stream: str = "people", size: int | None = None, **fields: Any
+) -> Update:
+    """An update; with `size`, its body has so many bytes."""
+    body = json.dumps({"external_id": name, **fields}, separators=(",", ":"))
+    if size is not None:
+        body = body[:-1] + ',"pad":"' + "x" * (size - len(body) - len(',"pad":""')) + '"}'
+        assert len(body) == size
+    return Update(stream, ObjectKind(kind), Identity("external_id", name), body.encode(), SHAPE)
+
+
+def make_request(*names: str) -> Request:
+    """A request with an attributes object for each name."""
+    return Request([make_update(name) for name in names])
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request as Braze saw it."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def names(self) -> list[str]:
+        """The external_id of every object, array by array."""
+        return [entry["external_id"] for array in json.loads(self.body or b"{}").values() for entry in array]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer."""
+
+    status: int = 201
+    body: Any = field(default_factory=lambda: {"message": "success"})
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class ScriptedBraze:
+    """A server on a free port of this machine, on a thread of its own, that answers by script.
+
+    Attributes:
+        script: The answer to a call, None to break the connection instead; called on the server's thread.
+        holds: Which calls are not answered until `release`.
+        calls: All calls, in the order they came.
+        overlaps: People who were in two calls at once.
+        most_at_once: The most calls there were at once.
+    """
+
+    Reply = Reply
+
+    def __init__(self) -> None:
+        self.script: Callable[[Call], Reply | None] = lambda _: Reply()
+        self.holds: Callable[[Call], bool] = lambda _: False
+        self.calls: list[Call] = []
+        self.overlaps: set[str] = set()
+        self.most_at_once = 0
+        self.url = ""
+        self._open: list[str] = []
+        self._open_calls = 0
+        self._changed = threading.Condition()
+        self._is_ready = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        assert self._is_ready.wait(PATIENCE_SECONDS)
+
+    @property
+    def names(self) -> list[str]:
+        """The external_id of every object of every call."""
+        return [name for call in list(self.calls) for name in call.names]
+
+    def wait_for(self, condition: Callable[[], Any]) -> None:
+        """Wait until a condition on the calls is met."""
+        with self._changed:
+            assert self._changed.wait_for(condition, PATIENCE_SECONDS), f"calls: {self.names}"
+
+    def release(self) -> None:
+        """Answer what was held, and hold nothing more."""
+        self.holds = lambda _: False
+        self._loop.call_soon_threadsafe(self._gate.set)
+
+    def close(self) -> None:
+        """Stop it."""
+        self.release()
+        self._loop.call_soon_threadsafe(self._is_closed.set)
+        self._thread.join(PATIENCE_SECONDS)
+
+    def _run(self) -> None:
+        self._loop.run_until_complete(self._serve())
+        self._loop.close()
+
+    async def _serve(self) -> None:
+        self._gate = asyncio.Event()
+        self._is_closed = asyncio.Event()
+        app = web.Application(client_max_size=10**8)
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+        self._is_ready.set()
+        await self._is_closed.wait()
+        await runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        call = Call(request.method, request.path, headers, await request.read())
+        names = sorted(set(call.names))
+        with self._changed:
+            self.overlaps |= set(names) & set(self._open)
+            self._open += names
+            self._open_calls += 1
+            self.most_at_once = max(self.most_at_once, self._open_calls)
+            self.calls.append(call)
+            self._changed.notify_all()
+        try:
+            if self.holds(call):
+                await self._gate.wait()
+            reply = self.script(call)
+        finally:
+            with self._changed:
+                self._open_calls -= 1
+                for name in names:
+                    self._open.remove(name)
+        if reply is None:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
+        return web.Response(status=reply.status, body=body, headers=reply.headers)
+
+
+class RecordedOutcomes:
+    """Somebody who is told what became of requests, and remembers it."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+        self.fails_at: str | None = None
+        self._changed = threading.Condition()
+
+    def sent(self, request: Request, *, is_retry: bool) -> None:
+        self._note("sent", tuple(update.identity.value for update in request.objects), is_retry)
+
+    def accepted(self, objects: Any) -> None:
+        for update in objects:
+            self._note("accepted", update.identity.value)
+
+    def rejected(self, update: Update, reason: str) -> None:
+        self._note("rejected", update.identity.value, reason)
+
+    def ended(self, position: int) -> None:
+        self._note("ended", position)
+
+    def of(self, kind: str) -> list[Any]:
+        """What was told of one kind: the rest of its tuple, or the one thing in it."""
+        found = [entry[1:] for entry in list(self.told) if entry[0] == kind]
+        return [entry[0] if len(entry) == 1 else entry for entry in found]
+
+    def wait_for(self, condition: Callable[[], Any]) -> None:
+        """Wait until a condition on what was told is met."""
+        with self._changed:
+            assert self._changed.wait_for(condition, PATIENCE_SECONDS), self.told
+
+    def _note(self, *entry: Any) -> None:
+        with self._changed:
+            self.told.append(entry)
+            self._changed.notify_all()
+        if entry[0] == self.fails_at:
+            raise RuntimeError("told to fail")
+
+
+@pytest.fixture
+def update() -> Callable[..., Update]:
+    return make_update
+
+
+@pytest.fixture
+def request_of() -> Callable[..., Request]:
+    return make_request
+
+
+@pytest.fixture
+def braze() -> Iterator[ScriptedBraze]:
+    server = ScriptedBraze()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def outcomes() -> RecordedOutcomes:
+    return RecordedOutcomes()
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries come at once."""
+    monkeypatch.setattr(backoff, "FIRST_SECONDS", 0.001)
+    monkeypatch.setattr(backoff, "MAX_SECONDS", 0.002)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of whoever runs the tests decides what they see."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith(("TARGET_BRAZE_", "MELTANO_", "BRAZE_SANDBOX_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
