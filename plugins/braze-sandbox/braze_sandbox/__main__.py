@@ -50,9 +50,7 @@ def serve(port: int | None, database: Path | None) -> None:
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        raise click.ClickException(
-            f"Port {port} is taken by another program. Set BRAZE_SANDBOX_PORT (or --port) to a free one."
-        ) from None
+        raise click.ClickException(background.port_taken(port)) from None
     # Only a server that wrote the note comes here.
     background.remove_note(database)
 

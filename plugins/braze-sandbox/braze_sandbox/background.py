@@ -97,13 +97,11 @@ def start(database: Path, port: int) -> tuple[Running, bool]:
     Raises:
         BackgroundError: If none can be started.
     """
-    found = running(database) or (at(f"http://{HOST}:{port}") if port else None)
+    found = running(database)
     if found:
         return found, False
     if port and _is_taken(port):
-        raise BackgroundError(
-            f"Port {port} is taken by another program. Set BRAZE_SANDBOX_PORT (or --port) to a free one."
-        )
+        raise BackgroundError(port_taken(port))
     database.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "braze_sandbox", "serve", "--port", str(port), "--database", str(database)]
     with log_of(database).open("wb") as log:
@@ -113,7 +111,7 @@ def start(database: Path, port: int) -> tuple[Running, bool]:
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         ended = process.poll() is not None
-        found = running(database) or (at(f"http://{HOST}:{port}") if ended and port else None)
+        found = running(database)
         if found:
             return found, found.pid == process.pid
         if ended:
@@ -140,6 +138,13 @@ def stop(database: Path) -> Running | None:
             return found
         time.sleep(TURN_SECONDS)
     raise BackgroundError(f"The sandbox (process {found.pid}) did not end within {STOP_SECONDS:.0f} s.")
+
+
+def port_taken(port: int) -> str:
+    """Return what to say of a port that cannot be had: who has it, and what to do."""
+    other = at(f"http://{HOST}:{port}")
+    owner = f"the braze-sandbox of {other.database}" if other else "another program"
+    return f"Port {port} is taken by {owner}. Set BRAZE_SANDBOX_PORT (or --port) to a free one."
 
 
 def _is_taken(port: int) -> bool:

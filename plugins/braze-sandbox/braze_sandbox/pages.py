@@ -18,7 +18,7 @@ from braze_sandbox.identities import Identity
 from braze_sandbox.type_registry import LABELS
 
 ROWS = 50
-SIDE_ROWS = 8
+SIDE_ROWS = 6
 MAX_SEARCH_LENGTH = 200
 # Nothing is fetched or run; a value that slipped through the escaping could do nothing either.
 SECURITY = {
