@@ -8,7 +8,6 @@ understood too.
 from __future__ import annotations
 
 import enum
-import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 _SUCCESS: Final = "success"
 _TOO_MANY: Final = "max input length exceeded"
 _MAX_REASON_CHARACTERS: Final = 300
-_QUOTED: Final = re.compile(r'"[^"]*"')
 UNNAMED: Final = "rejected without a reason"
 
 
@@ -79,6 +77,7 @@ _BY_STATUS: Final[dict[int, Resolution]] = {
         "Not found (404): no Braze REST endpoint answers there. Check `base_url`, or set `instance` instead.",
     ),
     408: Resolution(Action.RETRY, "Braze did not receive the request in time (408)"),
+    413: Resolution(Action.SPLIT, "object too large for a request (413)"),
     415: Resolution(
         Action.STOP,
         "Unsupported media type (415): something between here and Braze changes the Content-Type header. "
@@ -87,6 +86,9 @@ _BY_STATUS: Final[dict[int, Resolution]] = {
     429: Resolution(Action.RETRY, "Braze's rate limit was met (429)", is_limit=True),
 }
 """Statuses that say it all; the body of a 401 echoes the key and is not looked at."""
+
+_BAD_REQUEST: Final = frozenset({400, 422})
+"""Statuses that are about the objects. Braze documents the first; the other is the same elsewhere."""
 
 
 def resolve(status: int, body: bytes, places: Container[Place]) -> Resolution:
@@ -111,9 +113,13 @@ def resolve(status: int, body: bytes, places: Container[Place]) -> Resolution:
     rejected, unplaced = _errors(answer, places)
     if status < HTTPStatus.MULTIPLE_CHOICES:
         return _resolve_success(answer, rejected, unplaced, status)
-    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return Resolution(Action.SPLIT, "object too large for a request (413)")
-    return _resolve_bad_request(answer, rejected, status)
+    if status in _BAD_REQUEST:
+        return _resolve_bad_request(answer, rejected, status)
+    return Resolution(
+        Action.STOP,
+        f"The endpoint answers {status}, which Braze never does: something else answers there, or a proxy does. "
+        "Check `base_url`, network and proxies.",
+    )
 
 
 def _resolve_success(
@@ -154,8 +160,8 @@ def _errors(answer: dict[str, Any] | None, places: Container[Place]) -> tuple[di
     """The errors that name an object of the request, several for one joined, and the first that names none."""
     found: dict[Place, list[str]] = {}
     unplaced: str | None = None
-    errors = (answer or {}).get("errors")
-    for error in errors if isinstance(errors, list) else []:
+    errors = (answer or {}).get("errors") or []
+    for error in errors if isinstance(errors, list) else [errors]:
         reason = _text(error.get("type") or error.get("message") if isinstance(error, dict) else error) or UNNAMED
         place = _place(error)
         if place is None or place not in places:
@@ -179,5 +185,12 @@ def _text(value: Any) -> str:
 
 
 def without_values(reason: str) -> str:
-    """A reason fit to be logged and counted by: Braze's may quote what was sent (invariant 5)."""
-    return _QUOTED.sub('"…"', reason)
+    """A reason fit to be logged and counted by: Braze's may quote what was sent (invariant 5).
+
+    All from the first quote to the last goes, for a value may have quotes in it, and to the end where one is open.
+    """
+    head, quote, rest = reason.partition('"')
+    if not quote:
+        return reason
+    is_open = reason.count('"') % 2 == 1
+    return f'{head}"…"{"" if is_open else rest.rpartition(chr(34))[2]}'
