@@ -9,6 +9,7 @@ import contextlib
 import datetime as dt
 import json
 import os
+import threading
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
@@ -54,11 +55,17 @@ class Report:
         """Write the summary; return its path.
 
         Raises:
-            OSError: If it cannot be written.
+            SettingsError: If it cannot be written.
         """
         path = self.folder / SUMMARY
-        with _open(path) as file:
-            file.write(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
+        try:
+            with _open(path) as file:
+                file.write(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
+        except OSError as error:
+            raise SettingsError(
+                f"The summary of this run could not be written to {path} ({error.strerror}). What was delivered is "
+                "delivered and acknowledged; make room there or set `report_path` elsewhere."
+            ) from None
         return path
 
 
@@ -75,6 +82,9 @@ class DeadLetter:
         self.path = path
         self._file: BinaryIO | None = None
         self._is_dirty = False
+        self._lost: DeadLetterError | None = None
+        self._lock = threading.Lock()
+        """Two threads add; were both to open the file, one would overwrite what the other wrote."""
 
     def add(self, rejections: Iterable[Rejection]) -> None:
         """Add rejections.
@@ -85,7 +95,7 @@ class DeadLetter:
         lines = b"".join(_line(rejection) for rejection in rejections)
         if not lines:
             return
-        with self._failing():
+        with self._lock, self._failing():
             if self._file is None:
                 self._file = _open(self.path)
             self._file.write(lines)
@@ -95,14 +105,21 @@ class DeadLetter:
         """Make all that was added durable.
 
         Raises:
-            DeadLetterError: If it cannot be.
+            DeadLetterError: If it cannot be, or could not be before: a second try may report success for what the
+                first one lost (of a write-back error, the system tells once), and no STATE may pass that.
         """
+        if self._lost is not None:
+            raise self._lost
         if not self._is_dirty or self._file is None:
             return
-        with self._failing():
-            self._is_dirty = False  # before the flush: what another thread adds meanwhile makes it dirty again
-            self._file.flush()
-            os.fsync(self._file.fileno())
+        try:
+            with self._failing():
+                self._is_dirty = False  # before the flush: what another thread adds meanwhile makes it dirty again
+                self._file.flush()
+                os.fsync(self._file.fileno())
+        except DeadLetterError as error:
+            self._lost = error
+            raise
 
     def close(self) -> None:
         """Make all durable and close the file.
@@ -138,11 +155,8 @@ def _line(rejection: Rejection) -> bytes:
     }
     try:
         return _encode(fields) + b"\n"
-    except (
-        UnicodeEncodeError,
-        msgspec.EncodeError,
-    ):  # half of a surrogate pair in it, or a number no JSON has
-        return _encode({**fields, "identity": repr(rejection.identity), "object": repr(rejection.object)}) + b"\n"
+    except (UnicodeEncodeError, msgspec.EncodeError):  # half of a surrogate pair, which only escapes can write
+        return json.dumps(fields, default=str).encode() + b"\n"
 
 
 def _open(path: Path) -> BinaryIO:

@@ -18,7 +18,7 @@ import msgspec
 
 from target_braze.acknowledgement import Acknowledger
 from target_braze.delivery import Delivery, Limits
-from target_braze.errors import DeadLetterError
+from target_braze.errors import DeadLetterError, SettingsError
 from target_braze.packing import Packer, Request
 from target_braze.rejections import Rejection
 from target_braze.reports import Report
@@ -132,7 +132,11 @@ class Run:
             DeadLetterError
         ):  # a dead letter that fails again stays unacknowledged, and was reported
             self._end()
-        return self._summarise()
+        try:
+            return self._summarise()
+        except SettingsError as error:  # what ended the run says more
+            self._logger.warning("%s", error)
+            return self.tally.summary(time.monotonic() - self._started)
 
     def _end(self) -> None:
         try:

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from target_braze.packing import Request
+from target_braze.rejections import Rejection
+from target_braze.tally import Tally
+from target_braze.updates import Shape
+
+if TYPE_CHECKING:
+    from target_braze.updates import Update
+
+KEYS = {
+    "records", "delivered", "unchanged", "held", "rejected", "requests", "retries", "objects", "data_points",
+    "seconds", "dry_run", "streams", "rejections",
+}  # fmt: skip
+"""Fixed: other people's files and checks rely on them."""
+
+
+def rejection(reason: str = "bad", attribute: str | None = "plan", stream: str = "people") -> Rejection:
+    return Rejection(stream, {"external_id": "a"}, reason, attribute, {"plan": "secret"})
+
+
+def costing(update: Update, **data_points: int) -> Update:
+    return type(update)(update.stream, update.kind, update.identity, update.body, Shape(data_points))
+
+
+def test_summary_has_the_fixed_keys() -> None:
+    tally = Tally()
+    assert tally.summary(1.23456).keys() >= KEYS
+    assert tally.summary(1.23456)["seconds"] == 1.235
+    tally.streams["people"].records += 1
+    per_stream = tally.summary(1)["streams"]["people"]
+    assert per_stream.keys() >= KEYS - {"seconds", "dry_run", "streams"} | {"attributes", "left_out"}
+
+
+def test_an_empty_run_is_all_zero() -> None:
+    summary = Tally().summary(0)
+    assert {value for value in summary.values() if isinstance(value, int | float)} == {0}
+
+
+def test_outcomes_add_up_to_the_records(update: Any) -> None:
+    """Invariant 8."""
+    tally = Tally()
+    for name, records in (("people", 9), ("orders", 4)):
+        tally.streams[name].records += records
+    tally.streams["people"].unchanged += 2
+    tally.accepted([update(str(number)) for number in range(3)])
+    tally.accepted([update("b", stream="orders")])
+    tally.rejected([rejection(), rejection("worse")], is_record=True)
+    tally.rejected([rejection()], is_record=False)  # the rest of its record was delivered
+    summary = tally.summary(1)
+    for counts in (summary, *summary["streams"].values()):
+        outcomes = ("delivered", "unchanged", "held", "rejected", "unfinished")
+        assert counts["records"] == sum(counts[name] for name in outcomes)
+    assert (summary["records"], summary["delivered"], summary["rejected"], summary["unfinished"]) == (13, 4, 1, 6)
+    assert summary["streams"]["orders"]["unfinished"] == 3
+    assert tally.records == 13
+    assert tally.records_with_rejections == 2
+
+
+def test_rejections_are_counted_by_reason() -> None:
+    tally = Tally()
+    tally.rejected([rejection("bad"), rejection("worse")], is_record=True)
+    tally.rejected([rejection("bad")], is_record=False)
+    tally.rejected([rejection("bad", stream="orders")], is_record=False)
+    summary = tally.summary(1)
+    assert summary["rejections"] == {"bad": 3, "worse": 1}
+    assert list(summary["rejections"]) == ["bad", "worse"]  # the most frequent first
+    assert summary["streams"]["people"]["rejections"] == {"bad": 2, "worse": 1}
+    assert summary["streams"]["orders"]["rejections"] == {"bad": 1}
+
+
+def test_reasons_that_quote_values_are_counted_without_them() -> None:
+    """The summary is not customer data (invariant 5)."""
+    tally = Tally()
+    for value in ("Ada", "Grace"):
+        tally.rejected([rejection(f'"{value}" is not a name')], is_record=False)
+    assert tally.summary(1)["rejections"] == {'"…" is not a name': 2}
+
+
+def test_left_out_parts_are_counted_by_attribute() -> None:
+    tally = Tally()
+    tally.left_out("people", [("address", 2), ("tags", 1)])
+    tally.left_out("people", [("address", 1)])
+    assert tally.summary(1)["streams"]["people"]["left_out"] == {"address": 3, "tags": 1}
+
+
+def test_requests_and_retries_are_counted_in_all_and_by_stream(update: Any) -> None:
+    tally = Tally()
+    mixed = Request([update("a"), update("b"), update("c", "events", stream="orders")])
+    tally.sent(mixed, is_retry=False)
+    tally.sent(mixed, is_retry=True)
+    tally.sent(Request([update("d")]), is_retry=False)
+    summary = tally.summary(1)
+    assert (summary["requests"], summary["retries"]) == (3, 1)
+    people, orders = summary["streams"]["people"], summary["streams"]["orders"]
+    assert (people["requests"], people["retries"]) == (3, 1)
+    assert (orders["requests"], orders["retries"]) == (2, 1)
+
+
+def test_data_points_are_those_of_accepted_objects(update: Any) -> None:
+    tally = Tally()
+    shape = Shape({"plan": 1, "address": 4})
+    same = [type(found)(*_fields(found), shape) for found in (update("a"), update("b"))]
+    tally.accepted([*same, costing(update("c"), plan=1), costing(update("d"))])
+    summary = tally.summary(1)
+    assert (summary["objects"], summary["data_points"]) == (4, 11)
+    assert summary["streams"]["people"]["attributes"] == {"address": 8, "plan": 3}
+    assert list(summary["streams"]["people"]["attributes"]) == ["address", "plan"]  # what costs most first
+
+
+def _fields(update: Update) -> tuple[Any, ...]:
+    return update.stream, update.kind, update.identity, update.body
+
+
+@pytest.mark.parametrize("is_record", [True, False])
+def test_a_record_with_several_rejections_counts_once_against_the_limit(is_record: bool) -> None:
+    tally = Tally()
+    tally.rejected([rejection()] * 5, is_record=is_record)
+    assert tally.records_with_rejections == 1
+    assert tally.summary(1)["rejected"] == is_record
