@@ -98,7 +98,7 @@ def _one_of_branches(column: Schema, root: Schema, depth: int) -> Schema:
         if isinstance(column.get(keyword), list)
         for branch in column[keyword]
     ]
-    branches = [branch for branch in branches if branch and json_types(branch) != {"null"}]
+    branches = [branch for branch in branches if json_types(branch) != {"null"}]
     if "type" in column or not branches:
         return column
     # `anyOf: [date-time, string]` is how many taps say "a date-time": the branch that says more is meant. Not so beside
@@ -108,6 +108,8 @@ def _one_of_branches(column: Schema, root: Schema, depth: int) -> Schema:
     takes = {"string", "number", "integer"} if telling and kind_of(telling[0]) is Kind.DECIMAL else {"string"}
     if len(telling) == 1 and types <= takes:
         return {**column, **telling[0]}
+    if not all(json_types(branch) for branch in branches):
+        return {}  # a branch that says nothing allows anything
     return {**column, **branches[0]} if len(branches) == 1 else {"type": sorted(types)}
 
 

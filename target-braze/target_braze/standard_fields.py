@@ -58,6 +58,8 @@ _GENDERS: Final = {
     "P": ("p", "prefer not to say"),
 }
 _GENDER_OF_WORD: Final = {word: code for code, words in _GENDERS.items() for word in words}
+# ISO has them by their formal names only
+_COUNTRIES_BY_USUAL_NAME: Final = {"uk": "GB", "russia": "RU", "turkey": "TR"}
 _SUBSCRIPTION_STATES: Final = ("opted_in", "subscribed", "unsubscribed")
 _GROUP_STATES: Final = ("subscribed", "unsubscribed")
 _MAX_DEGREES: Final = {"longitude": 180, "latitude": 90}
@@ -83,7 +85,7 @@ def email(value: Any) -> str:
 
 def phone(value: Any) -> str:
     """A telephone number in digits, with its `+` if it has one; Braze takes ten digits without as a US number."""
-    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
     text = _PHONE_PUNCTUATION.sub("", str(values.whole_number(value)) if is_number else _text(value))
     if not _PHONE.fullmatch(text):
         raise RefusalError("not a phone number (use E.164, e.g. +12025550123)")
@@ -111,7 +113,7 @@ def _country(value: Any) -> str:
 @lru_cache(maxsize=4096)
 def _country_code(text: str) -> str | None:
     try:
-        return str(pycountry.countries.lookup(text).alpha_2)
+        return _COUNTRIES_BY_USUAL_NAME.get(text.lower()) or str(pycountry.countries.lookup(text).alpha_2)
     except LookupError:
         return None
 
@@ -129,7 +131,7 @@ def _language_code(text: str) -> str | None:
 
     By code first: `lookup` goes by name too, and there is a language called En, another called No.
     """
-    code = re.split(r"[-_]", text, maxsplit=1)[0].lower()
+    code = re.split(r"[-_]", text, maxsplit=1)[0]
     found = (
         pycountry.languages.get(alpha_2=code)
         or pycountry.languages.get(alpha_3=code)

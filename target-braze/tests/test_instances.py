@@ -96,6 +96,7 @@ def test_base_urls(base_url: str, expected: str) -> None:
         ("http://example.com\\@localhost", "user name"),
         ("http://localhost@example.com", "user name"),
         ("https://user:secret@example.com", "user name"),
+        ("https://example.com\\x", "user name"),
         ("https://example.com/?key=1", "a query"),
         ("https://example.com/#x", "a fragment"),
         ("rest.iad-03.braze.com", "not an address"),

@@ -6,6 +6,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
+import hypothesis
 import msgspec
 import pytest
 from hypothesis import given
@@ -86,6 +87,7 @@ REMOVE = {"$identifier_key": "id", "$identifier_value": 5}
             {"$remove": [{"id": 5}], "$add": [{"id": 1}]}, {"$add": [{"id": 1}]}, 1, id="remove without a key"
         ),
         pytest.param({"$add": [{"id": 1}], "note": 1}, {"$add": [{"id": 1}]}, 1, id="operation beside another key"),
+        pytest.param({"$add": {"id": 1}, "$remove": [REMOVE]}, {"$remove": [REMOVE]}, 1, id="operation without a list"),
         pytest.param({"add": ["a"], "remove": ["b", None]}, {"add": ["a"], "remove": ["b"]}, 1, id="of a plain array"),
     ],
 )
@@ -175,6 +177,7 @@ def holds_null(value: Any) -> bool:
     return any(holds_null(part) for part in value) if isinstance(value, list) else value is None
 
 
+@hypothesis.settings(deadline=None)
 @given(value=structures, is_property=st.booleans())
 def test_no_null_is_ever_left_inside_and_twice_is_once(value: Any, is_property: bool) -> None:
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +65,15 @@ def kind(column: Schema, **root: Any) -> Kind:
         pytest.param({"oneOf": [{"type": "integer"}, {"type": "null"}]}, Kind.INTEGER, id="oneOf"),
         pytest.param({"anyOf": [{"type": "integer"}, {"type": "number"}]}, Kind.FLOAT, id="anyOf numbers"),
         pytest.param({"anyOf": [{"type": "string"}, {"type": "object"}]}, Kind.ANY, id="anyOf string and object"),
+        pytest.param({"anyOf": [{}, {"type": "integer"}]}, Kind.ANY, id="anyOf anything"),
+        pytest.param({"anyOf": [{"format": "date"}, {"type": "null"}]}, Kind.DATE, id="anyOf a format alone"),
+        pytest.param({"type": "string", "anyOf": [{"type": "integer"}]}, Kind.STRING, id="type beside anyOf"),
+        pytest.param(
+            {"type": ["string", "number", "integer"], "format": "singer.decimal"},
+            Kind.DECIMAL,
+            id="decimal of any form",
+        ),
+        pytest.param({"type": ["string", "boolean"], "format": "singer.decimal"}, Kind.ANY, id="decimal or boolean"),
         pytest.param({"anyOf": [{}, {}]}, Kind.ANY, id="anyOf nothing"),
         pytest.param({"anyOf": "odd"}, Kind.ANY, id="anyOf that is no list"),
         pytest.param({"$ref": "#/definitions/Moment"}, Kind.DATETIME, id="$ref"),
@@ -72,7 +82,7 @@ def kind(column: Schema, **root: Any) -> Kind:
         pytest.param({"$ref": "#/definitions/Missing"}, Kind.ANY, id="$ref to nothing"),
         pytest.param({"$ref": "#/definitions/Loop"}, Kind.ANY, id="$ref to itself"),
         pytest.param({"$ref": "#/definitions/Tree"}, Kind.ARRAY, id="recursive array"),
-        pytest.param({"$ref": "#/definitions/Either"}, Kind.STRING, id="recursive anyOf"),
+        pytest.param({"$ref": "#/definitions/Either"}, Kind.ANY, id="recursive anyOf"),
     ],
 )
 def test_kinds(column: Schema, expected: Kind) -> None:
@@ -128,6 +138,7 @@ schemas = st.recursive(
 )
 
 
+@hypothesis.settings(deadline=None)
 @given(st.dictionaries(st.sampled_from("abc"), schemas))
 def test_any_schema_is_read_or_named_invalid(properties: Schema) -> None:
     try:

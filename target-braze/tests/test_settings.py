@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -296,6 +297,7 @@ def test_identifiers_of_the_run_are_checked_as_well() -> None:
         settings(identify_by=["id"])
 
 
+@hypothesis.settings(deadline=None)
 @given(st.text())
 def test_no_key_makes_an_error_that_shows_it(text: str) -> None:
     """Invariant 5."""

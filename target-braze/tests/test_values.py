@@ -7,6 +7,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import msgspec
 import pytest
 from hypothesis import given
@@ -73,7 +74,7 @@ EDGE = 2**53 - 1
         pytest.param(values.to_datetime, "2026-01-31T12:00:00.120Z", "2026-01-31T12:00:00.120Z", id="milliseconds"),
         pytest.param(values.to_datetime, "2026-01-31T12:00:00.000999Z", "2026-01-31T12:00:00Z", id="microseconds"),
         pytest.param(values.to_datetime, "2026-01-31T12:00:00.123456789Z", "2026-01-31T12:00:00.123Z", id="nanos"),
-        pytest.param(values.to_datetime, "2026-01-31 12:00:00+00", "2026-01-31T12:00:00Z", id="PostgreSQL's cast"),
+        pytest.param(values.to_datetime, "2026-01-31 12:34:56+00", "2026-01-31T12:34:56Z", id="PostgreSQL's cast"),
         pytest.param(values.to_datetime, "2026-01-31 12:00:00.5 -0130", "2026-01-31T13:30:00.500Z", id="zone apart"),
         pytest.param(values.to_datetime, "2026-01-31 12:00:00 UTC", "2026-01-31T12:00:00Z", id="BigQuery's cast"),
         pytest.param(values.to_datetime, "2026-01-31T12:00:00:123Z", "2026-01-31T12:00:00.123Z", id="Braze's SSSZ"),
@@ -169,6 +170,7 @@ scalars = st.one_of(
 
 
 @pytest.mark.parametrize("convert", CONVERSIONS)
+@hypothesis.settings(deadline=None)
 @given(value=scalars)
 def test_twice_is_once(convert: Callable[[Any], Any], value: Any) -> None:
     """Invariant 7: what Braze keeps, sent again, is what it keeps."""
@@ -180,6 +182,7 @@ def test_twice_is_once(convert: Callable[[Any], Any], value: Any) -> None:
     assert msgspec.json.decode(msgspec.json.encode(once)) == once
 
 
+@hypothesis.settings(deadline=None)
 @given(st.decimals(allow_nan=False, allow_infinity=False))
 def test_a_decimal_is_sent_with_its_own_digits_or_not_at_all(value: Decimal) -> None:
     try:
@@ -189,6 +192,7 @@ def test_a_decimal_is_sent_with_its_own_digits_or_not_at_all(value: Decimal) -> 
     assert Decimal(sent.decode()) == value
 
 
+@hypothesis.settings(deadline=None)
 @given(st.datetimes(min_value=dt.datetime(1, 1, 3), max_value=dt.datetime(2999, 12, 30), timezones=st.timezones()))  # noqa: DTZ001 - bounds are naive
 def test_a_moment_stays_the_same_moment_to_the_millisecond(moment: dt.datetime) -> None:
     sent = dt.datetime.fromisoformat(values.to_datetime(moment).replace("Z", "+00:00"))
