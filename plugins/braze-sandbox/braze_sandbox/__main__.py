@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import sys
 from pathlib import Path
 
 import click
 
-from braze_sandbox import __version__, background, server
-from braze_sandbox.database import DatabaseInUseError
+from braze_sandbox import __version__, background
 from braze_sandbox.settings import SettingsError, database_from_environment, port_from_environment
 
 _database = click.option(
@@ -36,6 +34,12 @@ def main() -> None:
 @_database
 def serve(port: int | None, database: Path | None) -> None:
     """Serve in the foreground until SIGTERM or SIGINT; the address is the first line printed."""
+    # Here and not above: the other commands are done before the server's libraries would be read.
+    import asyncio  # noqa: PLC0415
+
+    from braze_sandbox import server  # noqa: PLC0415
+    from braze_sandbox.database import DatabaseInUseError  # noqa: PLC0415
+
     port, database = _port_or_default(port), _database_or_default(database)
 
     def ready(address: str) -> None:

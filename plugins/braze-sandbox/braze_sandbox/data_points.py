@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from braze_sandbox.custom_attributes import is_array_change, is_nested_time, is_object_array_change
+from braze_sandbox.standard_fields import NORMALISERS
 
 FREE = frozenset(
     {
@@ -28,7 +29,7 @@ _NESTED = frozenset({dict, list})
 def points_of(name: str, value: Any) -> int:
     """Return the data points of writing `value` to an attribute; a removal (`None`) is one."""
     if type(value) in _NESTED:
-        return 0 if name in FREE else _points_of_value(value)
+        return 0 if name in FREE else 1 if name in NORMALISERS else _points_of_value(value)
     return 0 if name in FREE else 1
 
 

@@ -13,6 +13,7 @@ from braze_sandbox import dropping, times
 from braze_sandbox.custom_attributes import written
 from braze_sandbox.data_points import points_of
 from braze_sandbox.dropping import Dropped
+from braze_sandbox.ecommerce import SCHEMAS
 from braze_sandbox.identities import Identity, identity_of
 from braze_sandbox.profiles import Summary
 from braze_sandbox.standard_fields import IGNORED, NEVER_ATTRIBUTES, NORMALISERS
@@ -38,6 +39,8 @@ class Outcome(msgspec.Struct):
         changes: The first changes: person, braze_id, attribute, before, after.
         dropped: Reason → number of values.
         drops: The first drops: array, index, attribute, reason.
+        events: Events that were logged.
+        purchases: Purchases that were logged, each as often as its quantity says.
         attribute_points: Attribute → data points; likewise for the other two, by event name and product.
     """
 
@@ -48,6 +51,8 @@ class Outcome(msgspec.Struct):
     changes: list[tuple[str, str, str, Any, Any]] = []
     dropped: dict[str, int] = {}
     drops: list[tuple[str, int, str, str]] = []
+    events: int = 0
+    purchases: int = 0
     attribute_points: dict[str, int] = {}
     event_points: dict[str, int] = {}
     purchase_points: dict[str, int] = {}
@@ -180,7 +185,9 @@ class Engine:
             return
         self._count(profile.events, name, item["time"], 1)
         # Braze docs, "Recommended events", 2026-09: e-commerce events do not consume data points.
-        _add(self.outcome.event_points, name, 0 if name.startswith("ecommerce.") else 1)
+        if name not in SCHEMAS:
+            _add(self.outcome.event_points, name, 1)
+        self.outcome.events += 1
 
     def _log_purchase(self, profile: Profile, item: dict[str, Any]) -> None:
         # Braze docs, "Purchase object", 2026-09: a quantity of X is X purchases.
@@ -189,6 +196,7 @@ class Engine:
         revenue = profile.revenue.get(currency, 0) + item["price"] * quantity
         profile.revenue[currency] = round(revenue, 6)
         _add(self.outcome.purchase_points, product, quantity)
+        self.outcome.purchases += quantity
 
     def _count(self, summaries: dict[str, Summary], name: str, text: str, count: int) -> None:
         # Braze docs, "Event object", 2026-09: a time in the future becomes now.

@@ -92,10 +92,10 @@ def effect(outcome: Outcome | None) -> str:
         names = sorted(outcome.changed, key=lambda name: (-outcome.changed[name], name))
         where = ", ".join(names) if len(names) <= NAMED_ATTRIBUTES else counted(len(names), "attribute")
         parts.append(f"{counted(values, 'value')} in {where}")
-    events, purchases = sum(outcome.event_points.values()), sum(outcome.purchase_points.values())
-    if events or purchases:
-        logged = [counted(events, "event")] if events else []
-        parts.append(" and ".join(logged + ([counted(purchases, "purchase")] if purchases else [])))
+    if outcome.events:
+        parts.append(counted(outcome.events, "event"))
+    if outcome.purchases:
+        parts.append(counted(outcome.purchases, "purchase"))
     if outcome.dropped:
         parts.append(f"{counted(sum(outcome.dropped.values()), 'value')} dropped silently")
     if outcome.missed:

@@ -65,12 +65,14 @@ class Client:
         """Send attributes objects."""
         return self.track(attributes=list(items))
 
-    def post(self, path: str, body: Any, timeout: float = TIMEOUT_SECONDS, **headers: str) -> requests.Response:
+    def post(
+        self, path: str, body: Any, timeout: float = TIMEOUT_SECONDS, headers: dict[str, str] | None = None
+    ) -> requests.Response:
         """Send a body to Braze."""
         return self.session.post(
             self.address + path,
             json=body,
-            headers={"Authorization": f"Bearer {KEY}", **headers},
+            headers={"Authorization": f"Bearer {KEY}", **(headers or {})},
             timeout=timeout,
         )
 
