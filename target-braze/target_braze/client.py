@@ -9,6 +9,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
@@ -68,13 +69,12 @@ class Client:
         self._session: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
-        host = urlsplit(self._endpoint).hostname or ""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=_KEEP_ALIVE_SECONDS),
             timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
             headers=self._headers,
             cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=not is_loopback(host),  # a proxy from the environment is for the world outside
+            proxy=_proxy(self._endpoint),
         )
         return self
 
@@ -92,13 +92,24 @@ class Client:
             reason = f"no answer within {self._timeout_seconds:g} seconds (`request_timeout_seconds`)"
         except aiohttp.ClientConnectorError as error:
             reason = f"{self._endpoint} cannot be reached ({_cause(error)}): check `instance`, network and proxies"
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:  # the last: a host that no name can be
             reason = f"the connection to {self._endpoint} broke ({_cause(error)})"
         else:
             self.was_reached = True
             announced = announced_wait(response.headers, time.time())
             return Answer(resolve(response.status, body, request), announced)
         return Answer(Resolution(Action.RETRY, reason))
+
+
+def _proxy(endpoint: str) -> str | None:
+    """The proxy that the environment names for the world outside.
+
+    aiohttp's own `trust_env` would look it up for every request anew, on other threads, and let `~/.netrc` in, with
+    which it refuses to send a header that has the key.
+    """
+    parts = urlsplit(endpoint)
+    host = parts.hostname or ""
+    return None if is_loopback(host) or proxy_bypass(host) else getproxies().get(parts.scheme)
 
 
 def _cause(error: Exception) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,8 @@ class Call:
     path: str
     headers: dict[str, str]
     body: bytes
+    peer: Any
+    at: float
 
     @property
     def names(self) -> list[str]:
@@ -68,6 +71,7 @@ class ScriptedBraze:
     Attributes:
         script: The answer to a call, None to break the connection instead; called on the server's thread.
         holds: Which calls are not answered until `release`.
+        latency: How many seconds an answer takes.
         calls: All calls, in the order they came.
         overlaps: People who were in two calls at once.
         most_at_once: The most calls there were at once.
@@ -78,6 +82,7 @@ class ScriptedBraze:
     def __init__(self) -> None:
         self.script: Callable[[Call], Reply | None] = lambda _: Reply()
         self.holds: Callable[[Call], bool] = lambda _: False
+        self.latency: Callable[[Call], float] = lambda _: 0.0
         self.calls: list[Call] = []
         self.overlaps: set[str] = set()
         self.most_at_once = 0
@@ -132,7 +137,9 @@ class ScriptedBraze:
 
     async def _answer(self, request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        call = Call(request.method, request.path, headers, await request.read())
+        body = await request.read()
+        peer = request.transport and request.transport.get_extra_info("peername")
+        call = Call(request.method, request.path, headers, body, peer, time.monotonic())
         names = sorted(set(call.names))
         with self._changed:
             self.overlaps |= set(names) & set(self._open)
@@ -144,6 +151,7 @@ class ScriptedBraze:
         try:
             if self.holds(call):
                 await self._gate.wait()
+            await asyncio.sleep(self.latency(call))
             reply = self.script(call)
         finally:
             with self._changed:
