@@ -187,6 +187,7 @@ class Delivery:
         try:
             self._loop.run_until_complete(self._deliver_all())
         finally:
+            self._is_ready.set()  # whatever happened: `start` waits for it
             self._loop.close()
 
     async def _deliver_all(self) -> None:
@@ -269,12 +270,11 @@ class Delivery:
             if resolution.action is Action.STOP:
                 raise DeliveryError(resolution.reason)
             if resolution.action is not Action.RETRY:
-                if answer.announced_seconds:
-                    why = "Braze's rate limit is used up"
-                    self._pause(_credible(answer.announced_seconds, why), why)
+                if 0 < (answer.announced_seconds or 0) <= MAX_ANNOUNCED_SECONDS:  # a longer one is a 429's to say
+                    self._pause(answer.announced_seconds or 0, "Braze's rate limit is used up")
                 return resolution
             wait = self._wait(answer, attempts)
-            spent += time.monotonic() - started + (wait if answer.announced_seconds is None else 0)
+            spent += time.monotonic() - started + (0 if answer.announced_seconds else wait)
             if spent > self._patience_seconds:
                 break
             if not await self._sleep(wait):
@@ -335,9 +335,12 @@ class Delivery:
         return False
 
     def _wait(self, answer: Answer, attempts: int) -> float:
-        """How long to wait before a retry; Braze's own word comes first."""
+        """How long to wait before a retry; Braze's own word comes first, but for one that says not to wait.
+
+        A reset that is past, by a clock that is ahead of Braze's, would let all attempts be used up in an instant.
+        """
         reason, announced = answer.resolution.reason, answer.announced_seconds
-        wait = backoff_seconds(attempts, random.random) if announced is None else _credible(announced, reason)
+        wait = _credible(announced, reason) if announced else backoff_seconds(attempts, random.random)
         if answer.resolution.is_limit:
             self._pause(wait, reason)
         elif attempts == 1:
@@ -346,9 +349,10 @@ class Delivery:
 
     def _pause(self, seconds: float, why: str) -> None:
         """Let no request start for a while: a rate limit is everybody's, not one request's."""
-        if seconds >= _LOGGED_WAIT_SECONDS:
+        now = time.monotonic()
+        if seconds - self._pace.wait(now) >= _LOGGED_WAIT_SECONDS:  # said once, not by each request in flight
             self._logger.info("%s; no request starts for %.0f seconds.", why, seconds)
-        self._pace.pause(time.monotonic(), seconds)
+        self._pace.pause(now, seconds)
 
     def _warn(self, message: str) -> None:
         """Say something once in a run: it is about the account or the network, not about one request."""
