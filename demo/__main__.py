@@ -24,7 +24,8 @@ WORK = PROJECT / ".demo"
 LOG = WORK / "meltano.log"
 REPORT = PROJECT / ".meltano" / "target-braze" / "reports" / "latest"
 PLUGINS = {"extractor": "tap-postgres--customer-attributes", "loader": "target-braze"}
-JOB = "customer-attributes"
+JOB, QUERY_JOB = "customer-attributes", "recent-buyers"
+MELTANO = Path(sys.executable).with_name("meltano")
 TAIL_LINES = 25
 STOP_SECONDS = 15
 
@@ -150,7 +151,7 @@ def meltano(arguments: Sequence[str], environment: Mapping[str, str], step: scre
     Raises:
         RunFailedError: it ends with an error.
     """
-    command = [str(Path(sys.executable).with_name("meltano")), "--environment=sandbox", *arguments]
+    command = [str(MELTANO), "--environment=sandbox", *arguments]
     with LOG.open("a", encoding="utf-8") as log:
         process = psutil.Popen(
             command,
@@ -195,8 +196,9 @@ def show_end(summary: Mapping[str, Any], address: str) -> None:
     where["Meltano's log"] = _from_here(LOG)
     python = _from_here(Path(sys.executable))
     then = {
-        "make demo": "nothing changed, so nothing is sent",
-        f"{python} demo/run.py --new-orders 100": "100 customers order again: only what changed is sent",
+        "make demo": "the same again; that nothing changed is not seen yet, so all of it is sent again",
+        f"{python} demo/run.py --new-orders 100": "100 customers order again before the run",
+        f"{_from_here(MELTANO)} run {QUERY_JOB}": "the other way: a query's result, and only what is new in it",
         "make clean": "stop the database and the sandbox, and remove everything",
     }
     print(

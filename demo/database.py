@@ -81,9 +81,7 @@ class Server:
             port = usual_port if _is_free(usual_port) else _free_port()
             (self.data / SETTINGS_FILE).write_text(SETTINGS.format(port=port), encoding="utf-8")
             self._process_file.unlink(missing_ok=True)
-            self._run(
-                "pg_ctl", "start", "-w", "-t", str(START_SECONDS), "-D", str(self.data), "-l", str(self.log)
-            )
+            self._run("pg_ctl", "start", "-w", "-t", str(START_SECONDS), "-D", str(self.data), "-l", str(self.log))
         with contextlib.closing(self.connect("postgres")) as connection, connection.cursor() as cursor:
             connection.autocommit = True
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (NAME,))

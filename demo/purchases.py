@@ -62,9 +62,7 @@ def fetch(folder: Path) -> Path:
             raise PurchasesUnavailableError(f"Could not install the purchase history.\n{done.stderr.strip()}")
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != SHA256:
-        raise PurchasesUnavailableError(
-            f"{path} has the checksum {found}, expected {SHA256}. Remove it and run again."
-        )
+        raise PurchasesUnavailableError(f"{path} has the checksum {found}, expected {SHA256}. Remove it and run again.")
     return path
 
 

@@ -47,9 +47,7 @@ def step(label: str, note: str = "") -> Iterator[Step]:
             print()
         raise
     clear = "\r\033[K" if sys.stdout.isatty() else ""
-    print(
-        f"{clear}  {label:<{LABEL_WIDTH}}{line.result:<66}{time.monotonic() - line.began:6.1f} s", flush=True
-    )
+    print(f"{clear}  {label:<{LABEL_WIDTH}}{line.result:<66}{time.monotonic() - line.began:6.1f} s", flush=True)
 
 
 def outcome(summary: Mapping[str, Any]) -> list[str]:

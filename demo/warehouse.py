@@ -66,9 +66,7 @@ def fill(connection: Connection, history: Sequence[purchases.Purchase]) -> bool:
         if cursor.fetchone() == (fingerprint,):
             return False
         cursor.execute(SHOP_SQL)
-        first_days = {
-            purchase.customer_id: purchase.purchased_on for purchase in sorted(history, reverse=True)
-        }
+        first_days = {purchase.customer_id: purchase.purchased_on for purchase in sorted(history, reverse=True)}
         _copy(cursor, "shop.customers", people.invent(dict(sorted(first_days.items()))))
         _copy(cursor, "shop.purchases", history)
         cursor.execute("COMMENT ON SCHEMA shop IS %s", (fingerprint,))
