@@ -102,18 +102,14 @@ def recorder() -> Iterator[_Recorder]:
 
 def test_both_targets_send_the_same_objects(recorder: _Recorder, tmp_path: Path) -> None:
     config = tmp_path / "config.json"
-    config.write_text(
-        json.dumps({"base_url": f"http://127.0.0.1:{recorder.server_port}", "api_key": "benchmark"})
-    )
+    config.write_text(json.dumps({"base_url": f"http://127.0.0.1:{recorder.server_port}", "api_key": "benchmark"}))
     sent = []
     for command in (
         [str(Path(sys.executable).with_name("target-braze"))],
         [sys.executable, str(ROOT / "benchmarks/plain_target.py")],
     ):
         with lines.prepare(300).open("rb") as source:
-            subprocess.run(
-                [*command, "--config", str(config)], stdin=source, cwd=tmp_path, check=True, timeout=60
-            )
+            subprocess.run([*command, "--config", str(config)], stdin=source, cwd=tmp_path, check=True, timeout=60)
         sent.append(sorted(recorder.objects, key=lambda found: str(found["external_id"])))
         recorder.objects = []
 

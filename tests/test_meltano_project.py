@@ -41,16 +41,12 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def meltano(copy: Path, *arguments: str) -> str:
     """What a Meltano command prints in a copy of the project, from where no hub can be reached."""
     environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("MELTANO_", "TAP_", "TARGET_"))
+        name: value for name, value in os.environ.items() if not name.startswith(("MELTANO_", "TAP_", "TARGET_"))
     }
     nowhere = "http://127.0.0.1:9"
     environment |= PRODUCTION | {"MELTANO_HUB_API_ROOT": nowhere, "MELTANO_HUB_URL": nowhere, "NO_COLOR": "1"}
     environment |= {"HTTP_PROXY": nowhere, "HTTPS_PROXY": nowhere}
-    done = subprocess.run(
-        [MELTANO, *arguments], cwd=copy, env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([MELTANO, *arguments], cwd=copy, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout
 
@@ -63,9 +59,7 @@ def test_every_plugin_is_defined_without_the_hub(project: dict[str, Any]) -> Non
     for kind, plugin in plugins(project):
         if "inherit_from" not in plugin and "namespace" not in plugin:
             lock = json.loads(
-                (PROJECT / "plugins" / kind / f"{plugin['name']}--{plugin['variant']}.lock").read_text(
-                    "utf-8"
-                )
+                (PROJECT / "plugins" / kind / f"{plugin['name']}--{plugin['variant']}.lock").read_text("utf-8")
             )
             assert lock["pip_url"] == plugin["pip_url"], "one version, said twice"
             assert "==" in lock["pip_url"], "pinned"
@@ -94,15 +88,13 @@ def test_where_an_environment_delivers(copy: Path, environment: str, instance: s
 
 
 def test_secrets_are_in_the_environment_alone(project: dict[str, Any]) -> None:
-    [production] = [
-        environment for environment in project["environments"] if environment["name"] == "production"
-    ]
+    [production] = [environment for environment in project["environments"] if environment["name"] == "production"]
     configured = production["config"]["plugins"]
     assert configured["extractors"][0]["config"] == {"sqlalchemy_url": "$WAREHOUSE_URL"}
     assert configured["loaders"][0]["config"]["api_key"] == "$BRAZE_API_KEY"
-    assert "api_key" not in PROJECT_FILE.read_text(encoding="utf-8").replace(
-        "api_key: $BRAZE_API_KEY", ""
-    ).replace("name: api_key", "")
+    assert "api_key" not in PROJECT_FILE.read_text(encoding="utf-8").replace("api_key: $BRAZE_API_KEY", "").replace(
+        "name: api_key", ""
+    )
 
 
 def test_the_example_names_every_variable_and_no_other(project: dict[str, Any]) -> None:
@@ -144,6 +136,4 @@ def test_no_address_of_a_package_registry() -> None:
         *(PROJECT / "demo").glob("*.*"),
     ]
     for path in files:
-        assert not re.search(r"pypi\.|pythonhosted|index-url|find-links", path.read_text(encoding="utf-8")), (
-            path
-        )
+        assert not re.search(r"pypi\.|pythonhosted|index-url|find-links", path.read_text(encoding="utf-8")), path
