@@ -130,7 +130,7 @@ class MessageReader(GenericSingerReader[bytes]):
         """The envelope of a line that is JSON only to Python's own reader; its record goes the SDK's way."""
         try:
             message = decode_leniently(line)
-            return Envelope(message["type"], message.get("stream"))
+            return msgspec.convert({"type": message["type"], "stream": message.get("stream")}, Envelope)
         except (ValueError, RecursionError, TypeError, AttributeError, KeyError):
             raise self._bad_line(number, line) from None
 
