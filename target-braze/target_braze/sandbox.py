@@ -56,13 +56,16 @@ def _start() -> None:
             "plugins/braze-sandbox; in meltano.yml it goes beside target-braze in `pip_url`), start one elsewhere, "
             "or set another `instance`."
         )
-    done = subprocess.run(
-        [program, "start"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=_START_SECONDS,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [program, "start"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_START_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SettingsError(f"The sandbox does not start ({type(error).__name__}). Try `{program} start`.") from None
     if done.returncode:
         raise SettingsError(f"The sandbox does not start: {(done.stderr or done.stdout).strip()}")
