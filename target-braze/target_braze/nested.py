@@ -165,7 +165,7 @@ class NestedValue:
             return self._time_object(value) if _TIME_KEY in value else self._object(value, schema, depth)
         if isinstance(value, list):
             return self._array(value, schema, depth)
-        if schema.get("format") in {"date-time", "date"}:
+        if schema.get("format") in ("date-time", "date"):
             return self._time(value)
         try:
             return scalar(value)

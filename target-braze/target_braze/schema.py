@@ -103,7 +103,7 @@ def _one_of_branches(column: Schema, root: Schema, depth: int) -> Schema:
         return column
     # `anyOf: [date-time, string]` is how many taps say "a date-time": the branch that says more is meant. Not so beside
     # a branch of another type, whose values would be refused.
-    telling = [branch for branch in branches if branch.get("format") in _TELLING_FORMATS]
+    telling = [branch for branch in branches if str(branch.get("format")) in _TELLING_FORMATS]
     types = set().union(*(json_types(branch) for branch in branches)) - {"null"}
     takes = {"string", "number", "integer"} if telling and kind_of(telling[0]) is Kind.DECIMAL else {"string"}
     if len(telling) == 1 and types <= takes:

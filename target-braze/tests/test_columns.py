@@ -85,6 +85,14 @@ def test_missing_identifier() -> None:
         plan("id", "plan")
 
 
+def test_an_alias_needs_both_its_columns() -> None:
+    by_alias = {"identify_by": ["user_alias"]}
+    assert sent(plan("alias_name", "alias_label", "plan", run=by_alias)) == {"plan": "plan"}
+    assert sent(plan("user_alias", "plan", run=by_alias)) == {"plan": "plan"}
+    with pytest.raises(SettingsError, match="Missing identifier"):
+        plan("alias_name", "plan", run=by_alias)
+
+
 def test_a_schema_that_allows_more_may_still_bring_the_identifier() -> None:
     columns = plan()
     columns.add("plan", {})

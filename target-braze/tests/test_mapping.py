@@ -119,6 +119,7 @@ def test_the_settings_can_keep_what_would_not_fit() -> None:
         "any": {"too_long": "truncate"},
         "integer": {"type": "string"},
         "decimal": {"type": "string"},
+        "array": {"too_long": "truncate"},
     }
     record = {
         "external_id": "1",
@@ -127,6 +128,7 @@ def test_the_settings_can_keep_what_would_not_fit() -> None:
         "any": "z" * 300,
         "integer": 2**60,
         "decimal": Decimal("0.1234567890123456"),
+        "array": '["' + "a" * 200 + '", "b"]',
     }
     assert sent(mapper(*fields, fields=fields).map(record)) == {
         "external_id": "1",
@@ -135,6 +137,7 @@ def test_the_settings_can_keep_what_would_not_fit() -> None:
         "any": "z" * 255,
         "integer": str(2**60),
         "decimal": "0.1234567890123456",
+        "array": ["a" * 200, "b"],
     }
 
 

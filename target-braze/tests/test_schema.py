@@ -75,6 +75,7 @@ def kind(column: Schema, **root: Any) -> Kind:
         ),
         pytest.param({"type": ["string", "boolean"], "format": "singer.decimal"}, Kind.ANY, id="decimal or boolean"),
         pytest.param({"anyOf": [{}, {}]}, Kind.ANY, id="anyOf nothing"),
+        pytest.param({"anyOf": [{"format": ["date"]}]}, Kind.ANY, id="format that is a list"),
         pytest.param({"anyOf": "odd"}, Kind.ANY, id="anyOf that is no list"),
         pytest.param({"$ref": "#/definitions/Moment"}, Kind.DATETIME, id="$ref"),
         pytest.param({"anyOf": [{"$ref": "#/definitions/Moment"}, {"type": "null"}]}, Kind.DATETIME, id="anyOf $ref"),
