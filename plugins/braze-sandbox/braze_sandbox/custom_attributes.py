@@ -14,6 +14,7 @@ from braze_sandbox.dropping import Dropped
 
 MAX_STRING_LENGTH = 255
 MAX_BYTES = 100 * 1024
+MAX_LEVELS = 50  # assumed; Braze docs, "Catalogs", 2026-09, name this number for objects there
 NUMBERS = frozenset({bool, int, float})
 ARRAY_KEYS = frozenset({"add", "remove"})
 OBJECT_ARRAY_KEYS = frozenset({"$add", "$remove", "$update"})
@@ -147,14 +148,16 @@ def merged(current: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
     return both
 
 
-def is_valid_nested(value: Any) -> bool:
+def is_valid_nested(value: Any, levels: int = MAX_LEVELS) -> bool:
     """Return whether nothing inside is invalid: one null or bad `$time` anywhere spoils the whole attribute."""
+    if levels == 0:
+        return False
     if isinstance(value, dict):
         if is_nested_time(value):
             return times.is_time(value["$time"])
-        return all(_is_key(key) and is_valid_nested(inner) for key, inner in value.items())
+        return all(_is_key(key) and is_valid_nested(inner, levels - 1) for key, inner in value.items())
     if isinstance(value, list):
-        return all(is_valid_nested(inner) for inner in value)
+        return all(is_valid_nested(inner, levels - 1) for inner in value)
     if isinstance(value, str):
         return len(value) <= MAX_STRING_LENGTH
     return value is not None

@@ -53,6 +53,7 @@ def opened(path: Path) -> sqlite3.Connection:
         DatabaseInUseError: If another process holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)  # who is in it is nobody else's business, even on a machine of several people
     connection = sqlite3.connect(path, isolation_level=None, timeout=0, cached_statements=512)
     try:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")

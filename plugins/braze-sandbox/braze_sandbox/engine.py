@@ -5,6 +5,7 @@ Pure but for the working set it is given. Nothing here fails: what Braze would n
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -194,7 +195,8 @@ class Engine:
         product, currency, quantity = item["product_id"], item["currency"], item.get("quantity", 1)
         self._count(profile.purchases, product, item["time"], quantity)
         revenue = profile.revenue.get(currency, 0) + item["price"] * quantity
-        profile.revenue[currency] = round(revenue, 6)
+        if math.isfinite(revenue):
+            profile.revenue[currency] = round(revenue, 6)
         _add(self.outcome.purchase_points, product, quantity)
         self.outcome.purchases += quantity
 

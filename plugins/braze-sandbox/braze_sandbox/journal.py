@@ -52,8 +52,8 @@ class Record(msgspec.Struct):
     text: str | None = None
 
 
-_DECODER = msgspec.msgpack.Decoder(Record)
-_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.json.Decoder(Record)
+_ENCODER = msgspec.json.Encoder()
 
 
 class Journal:

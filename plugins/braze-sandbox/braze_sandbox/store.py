@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 
     from braze_sandbox.identities import Identity
 
-_DECODER = msgspec.msgpack.Decoder(Profile)
-_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.json.Decoder(Profile)
+_ENCODER = msgspec.json.Encoder()
 
-_BY_EXTERNAL_ID = """SELECT document FROM profiles JOIN documents USING (id)
-  WHERE external_id IN (SELECT value FROM json_each(?))"""
+_BY_EXTERNAL_IDS = "SELECT document FROM profiles JOIN documents USING (id) WHERE external_id IN ({})"
 _BY_BRAZE_ID = "SELECT document FROM profiles JOIN documents USING (id) WHERE braze_id = ?"
 _BY_ALIAS = "SELECT document FROM aliases JOIN documents USING (id) WHERE label = ? AND name = ?"
 # Braze docs, "POST /users/track", 2026-09: the most recently updated that has an external id, or else the most
@@ -89,7 +88,8 @@ class ProfileStore:
 
     def by_external_ids(self, external_ids: list[str]) -> Iterator[Profile]:
         """Return the profiles that have one of these external ids."""
-        return iter(self._decoded(_BY_EXTERNAL_ID, (msgspec.json.encode(external_ids).decode(),)))
+        statement = _BY_EXTERNAL_IDS.format(",".join("?" * len(external_ids)))
+        return iter(self._decoded(statement, tuple(external_ids)))
 
     def write(self, profiles: Iterable[Profile]) -> None:
         """Write profiles whole, within the transaction that is open."""

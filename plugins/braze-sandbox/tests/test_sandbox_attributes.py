@@ -67,12 +67,18 @@ def test_names_are_case_sensitive(braze: Client) -> None:
     assert exported["custom_attributes"] == {"First_Name": "Grace"}
 
 
+def nested(levels: int) -> dict[str, Any]:
+    return {"a": nested(levels - 1) if levels else 1}
+
+
 WRITES: list[tuple[str, list[Any], Any]] = [
     ("a string", ["x"], "x"),
     ("an empty string", ["x", ""], ""),
     ("spaces are kept", [" x "], " x "),
     ("255 characters", ["ü" * 255], "ü" * 255),
     ("256 characters are not stored", ["x", "y" * 256], "x"),
+    ("an integer beyond 64 bits", [10**25], 10**25),
+    ("too many levels", [{"a": 1}, nested(60)], {"a": 1}),
     ("true", [True], True),
     ("false", [True, False], False),
     ("an integer", [1, 2], 2),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -117,17 +116,6 @@ def test_counts(braze: Client) -> None:
         "dropped": {},
         "identities_in_flight_twice": 0,
     }
-
-
-def test_identities_in_flight_at_once_are_counted(braze: Client) -> None:
-    braze.settings(delay_ms=200)
-    with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda name: braze.attributes({"external_id": name}), ["p", "p", "q"]))
-    assert braze.stats()["identities_in_flight_twice"] == 1
-    first, second, third = braze.requests()
-    assert max(each["arrived"] for each in (first, second, third)) < min(
-        each["answered"] for each in (first, second, third)
-    )
 
 
 def test_one_after_the_other_is_not_at_once(braze: Client) -> None:

@@ -73,6 +73,11 @@ def test_a_quantity_is_so_many_purchases_and_revenue(braze: Client) -> None:
     assert profile["revenue"] == {"EUR": 39.96, "USD": -5}
 
 
+def test_a_revenue_beyond_all_numbers_is_left_out(braze: Client) -> None:
+    braze.track(purchases=[purchase("2026-01-01", price=1e308, quantity=100), purchase("2026-01-01")])
+    assert braze.profile()["revenue"] == {"EUR": 9.99}
+
+
 PRODUCT = {"product_id": "p1", "product_name": "Shoe", "variant_id": "v1", "quantity": 1, "price": 10.5}
 COMMON = {"currency": "EUR", "source": "web"}
 GOOD: dict[str, dict[str, Any]] = {

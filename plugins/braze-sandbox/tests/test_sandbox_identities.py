@@ -25,6 +25,13 @@ def test_a_known_external_id_finds_its_profile(braze: Client) -> None:
     assert len(braze.profiles()) == 1
 
 
+@pytest.mark.parametrize("name", ["a'b", 'a"b', "a\x00b", "ü", " a ", "a,b", "%", "[1]"], ids=repr)
+def test_an_external_id_may_be_any_string(braze: Client, name: str) -> None:
+    for n in range(2):
+        braze.attributes({"external_id": name, "n": n})
+    assert [(profile["external_id"], profile["attributes"]) for profile in braze.profiles()] == [(name, {"n": 1})]
+
+
 def test_external_ids_are_case_sensitive_strings(braze: Client) -> None:
     braze.attributes({"external_id": "a"}, {"external_id": "A"}, {"external_id": 1}, {"external_id": "1"})
     assert [profile["external_id"] for profile in braze.profiles()] == ["a", "A", "1"]

@@ -29,7 +29,7 @@ QUIET = (
 
 def shown(address: str, profile: Path) -> str:
     """Return the text of a page as a browser has it once it is loaded."""
-    browser = shutil.which("chromium")
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
         pytest.fail("No browser to look at the page with; get it with: apt-get install chromium")
     done = subprocess.run(
