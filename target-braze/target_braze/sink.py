@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from singer_sdk.exceptions import MissingKeyPropertiesError
 from singer_sdk.helpers._batch import BatchFileFormat, StorageTarget
 from singer_sdk.sinks import Sink
 
+from target_braze.compiled import CompiledMapper
 from target_braze.errors import InputError
 from target_braze.mapping import Mapper
 from target_braze.reader import decode_leniently
@@ -42,6 +44,7 @@ class BrazeSink(Sink):
     ) -> None:
         self._run: Run = target.run  # type: ignore[attr-defined]
         self._mapper = Mapper(stream_name, schema, target.settings.stream(stream_name))  # type: ignore[attr-defined]
+        self._compiled = CompiledMapper(self._mapper, key_properties or ())
         super().__init__(target, stream_name, schema, key_properties)
         self._tally = self._run.tally.streams[stream_name]
 
@@ -52,11 +55,27 @@ class BrazeSink(Sink):
             MissingKeyPropertiesError: If it lacks one of the stream's key properties.
             TargetBrazeError: If the run cannot go on.
         """
+        if self._compiled.is_usable and (update := self._compiled.map(record)) is not None:
+            self._tally.records += 1
+            self._run.pack(update)
+            return
         try:
             decoded = _decode(record)
-        except (msgspec.DecodeError, UnicodeError):
-            decoded = decode_leniently(record)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            decoded = self._decode_leniently(record)
         self._take(decoded)
+
+    def _decode_leniently(self, record: bytes) -> dict[str, Any]:
+        try:
+            decoded = decode_leniently(record)
+        except (ValueError, RecursionError):
+            decoded = None
+        if not isinstance(decoded, dict):
+            raise InputError(
+                f"A record of stream {self.stream_name!r} is not an object in JSON. It is not shown here, since it may "
+                "hold customer data. Mend the tap."
+            )
+        return decoded
 
     def _take(self, record: dict[str, Any]) -> None:
         self._tally.records += 1
@@ -73,7 +92,7 @@ class BrazeSink(Sink):
         """Take the records of batch files one by one; the SDK would read a whole file into memory.
 
         Raises:
-            InputError: If they are in another format than jsonl.
+            InputError: If they are in another format than jsonl, or one cannot be read to its end.
         """
         if encoding.format != BatchFileFormat.JSONL:
             raise InputError(
@@ -83,8 +102,14 @@ class BrazeSink(Sink):
         storage = self.batch_config.storage if self.batch_config else None
         for path in files:
             head, tail = StorageTarget.split_url(path)
-            with (storage or StorageTarget.from_url(head)).open(tail, mode="rb") as file:
-                self._take_lines(gzip.GzipFile(fileobj=file) if encoding.compression == "gzip" else file)
+            try:
+                with (storage or StorageTarget.from_url(head)).open(tail, mode="rb") as file:
+                    self._take_lines(gzip.GzipFile(fileobj=file) if encoding.compression == "gzip" else file)
+            except (OSError, EOFError, zlib.error) as error:
+                raise InputError(
+                    f"The batch file {tail} of stream {self.stream_name!r} cannot be read to its end "
+                    f"({type(error).__name__}). Mend the tap or its `batch_config`, and run again."
+                ) from None
 
     def _take_lines(self, lines: Iterable[bytes]) -> None:
         for line in lines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import threading
 import time
 from dataclasses import dataclass, field
@@ -13,10 +14,12 @@ import pytest
 from aiohttp import web
 from target_braze import backoff
 from target_braze.packing import Request
+from target_braze.target import TargetBraze
 from target_braze.updates import Identity, ObjectKind, Shape, Update
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 PATIENCE_SECONDS = 20.0
 """How long a test waits for what is bound to happen; only a failing one waits so long."""
@@ -232,6 +235,25 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries come at once."""
     monkeypatch.setattr(backoff, "FIRST_SECONDS", 0.001)
     monkeypatch.setattr(backoff, "MAX_SECONDS", 0.002)
+
+
+@pytest.fixture
+def new_target(braze: ScriptedBraze, tmp_path: Path) -> Iterator[Callable[..., TargetBraze]]:
+    """Make a target that delivers to the scripted Braze, and take its signal handlers away again."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    made: list[TargetBraze] = []
+
+    def make(**settings: Any) -> TargetBraze:
+        config = {"base_url": braze.url, "api_key": "key", "report_path": str(tmp_path / "reports"), **settings}
+        made.append(TargetBraze(config=config))
+        return made[-1]
+
+    yield make
+    braze.release()
+    for target in made:
+        target._interrupted()
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)
