@@ -299,6 +299,13 @@ def test_an_event() -> None:
     assert (mapped.update.kind, mapped.update.shape.data_points) == (ObjectKind.EVENTS, {"events": 1})
 
 
+def test_properties_as_json_text() -> None:
+    record = {"external_id": "1", "name": "n", "time": "2026-01-31", "properties": '{"a": 1, "nil": null}'}
+    mapped = mapper("name", "time", "properties", object="events").map(record)
+    assert sent(mapped)["properties"] == {"a": 1}
+    assert mapped.left_out == (("properties", 1),)
+
+
 def test_properties_that_are_none_are_turned_down() -> None:
     record = {"external_id": "1", "name": "n", "time": "2026-01-31", "properties": "[1]"}
     mapped = mapper("name", "time", "properties", object="events").map(record)
