@@ -59,7 +59,7 @@ class TargetBraze(Target):
     @cached_property
     def run(self) -> Run:
         """The run; it begins when it is first asked for."""
-        endpoint = self.settings.base_url or sandbox.running_sandbox()
+        endpoint = self.settings.base_url or ("" if self.settings.dry_run else sandbox.running_sandbox())
         return Run(self.settings, endpoint, self._write_state_message, self._wake)
 
     # Messages
@@ -95,8 +95,8 @@ class TargetBraze(Target):
 
     def process_endofpipe(self) -> None:
         """Deliver what is left, and say what became of every record."""
-        super().process_endofpipe()
         try:
+            super().process_endofpipe()
             summary = self.run.finish()
         except BaseException:
             self._interrupted()
@@ -108,6 +108,7 @@ class TargetBraze(Target):
         if self._is_ending or "run" not in self.__dict__:
             return
         self._is_ending = True
+        self.logger.info("Ending before the end of the input; requests in flight are finished first.")
         self._log_outcome(self.run.abandon())
 
     def _log_outcome(self, summary: dict[str, Any]) -> None:
