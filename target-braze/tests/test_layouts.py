@@ -33,6 +33,7 @@ def test_required_fields_are_fields(layout: Any) -> None:
         ("price", Decimal("9.99"), 9.99),
         ("price", "0", 0.0),
         ("quantity", "100", 100),
+        ("quantity", 1, 1),
         ("time", "2026-01-31", "2026-01-31T00:00:00Z"),
     ],
 )

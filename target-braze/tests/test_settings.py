@@ -92,7 +92,15 @@ def test_defaults() -> None:
         report_path=Path(".target-braze/reports"),
         max_rejected=RejectionLimit(count=100, share=0.05),
     )
-    assert settings().stream("any") == StreamSettings()
+    assert settings().stream("any") == StreamSettings(
+        object_kind=ObjectKind.ATTRIBUTES,
+        fields={},
+        only=None,
+        identify_by=("external_id",),
+        update_existing_only=False,
+        merge_objects=False,
+        lookalikes="error",
+    )
 
 
 def test_null_means_the_default() -> None:
