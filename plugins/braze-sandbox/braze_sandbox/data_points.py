@@ -28,9 +28,9 @@ _NESTED = frozenset({dict, list})
 
 def points_of(name: str, value: Any) -> int:
     """Return the data points of writing `value` to an attribute; a removal (`None`) is one."""
-    if type(value) in _NESTED:
-        return 0 if name in FREE else 1 if name in NORMALISERS else _points_of_value(value)
-    return 0 if name in FREE else 1
+    if name in FREE:
+        return 0
+    return _points_of_value(value) if type(value) in _NESTED and name not in NORMALISERS else 1
 
 
 def _points_of_value(value: Any) -> int:

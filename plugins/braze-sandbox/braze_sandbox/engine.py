@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from braze_sandbox import dropping, times
-from braze_sandbox.custom_attributes import written
+from braze_sandbox.custom_attributes import MAX_STRING_LENGTH, written
 from braze_sandbox.data_points import points_of
 from braze_sandbox.dropping import Dropped
 from braze_sandbox.ecommerce import SCHEMAS
 from braze_sandbox.identities import Identity, identity_of
 from braze_sandbox.profiles import Summary
 from braze_sandbox.standard_fields import IGNORED, NEVER_ATTRIBUTES, NORMALISERS
+from braze_sandbox.type_registry import PLAIN_TYPES
 
 if TYPE_CHECKING:
     from braze_sandbox.profiles import Profile
@@ -72,6 +73,7 @@ class Engine:
         self._registry = registry
         self._settings = settings
         self._blocklist = frozenset(settings.blocklist)
+        self._special = self._blocklist | settings.forced_types.keys() | IGNORED
         self._now = now
         self.outcome = Outcome()
 
@@ -115,7 +117,7 @@ class Engine:
         return self._people.made(identity, self._now)
 
     def _write_attributes(self, profile: Profile, item: dict[str, Any], index: int) -> None:
-        merge = item.get("_merge_objects") is True
+        merge, points = item.get("_merge_objects") is True, self.outcome.attribute_points
         for name, value in item.items():
             if name in NEVER_ATTRIBUTES:
                 continue
@@ -133,11 +135,15 @@ class Engine:
                     continue
                 new = None
             self._store(profile, holder, name, new)
-            _add(self.outcome.attribute_points, name, points_of(name, value))
+            points[name] = points.get(name, 0) + points_of(name, value)
         if "email_subscribe" in item:
             self._spread_subscription(profile)
 
     def _custom_value(self, name: str, value: Any, current: Any, *, merge: bool) -> Any:
+        # The usual case, and it alone, cut short: a plain value of the type that the attribute is known to have.
+        plain = PLAIN_TYPES.get(type(value))
+        if plain and self._registry.detected.get(name) == plain and name not in self._special:
+            return value if type(value) is not str or len(value) <= MAX_STRING_LENGTH else Dropped(dropping.TOO_LONG)
         if name in self._blocklist:
             return Dropped(dropping.BLOCKLISTED)
         if name in IGNORED:
@@ -153,8 +159,8 @@ class Engine:
 
     def _store(self, profile: Profile, holder: dict[str, Any], name: str, new: Any) -> None:
         old = holder.get(name)
-        # Not `==` alone: 1, 1.0 and true are equal in Python and different to Braze.
-        if old == new and type(old) is type(new):
+        # Not `==` alone: 1 and true are equal in Python, and not to Braze.
+        if old == new and (type(old) is type(new) or not (isinstance(old, bool) or isinstance(new, bool))):
             self.outcome.unchanged += 1
             return
         if new is None:

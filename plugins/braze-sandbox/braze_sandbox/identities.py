@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 PRIMARY = ("external_id", "user_alias", "braze_id")
 SECONDARY = ("email", "phone")
 
-_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}")
+# Before the @ also letters beyond ASCII, which connectors of others send (RFC 6531).
+_EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}")
 _NOT_DIGITS = re.compile(r"\D+", re.ASCII)
 MAX_PHONE_DIGITS = 15  # E.164
 US_PHONE_DIGITS = 10

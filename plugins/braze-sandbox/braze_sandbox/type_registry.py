@@ -33,7 +33,8 @@ LABELS = {
 _TRUE = frozenset({"1", "true", "t"})
 _FALSE = frozenset({"0", "false", "f"})
 _SCALARS = (str, bool, int, float)
-_PLAIN = {bool: "boolean", int: "number", float: "number"}
+# Types of values that are what they seem; a string may be a time, which only matters until a type is known.
+PLAIN_TYPES: dict[type, str] = {str: "string", bool: "boolean", int: "number", float: "number"}
 
 
 def type_of(value: Any) -> str:  # noqa: PLR0911
@@ -86,7 +87,7 @@ class TypeRegistry:
 def _fits(value: Any, known: str) -> bool:
     if isinstance(value, str):  # first, since most values are strings; a date is a string, too
         return known == "string" or (known == "time" and (value == "" or times.is_time(value)))
-    found = _PLAIN.get(type(value)) or type_of(value)
+    found = PLAIN_TYPES.get(type(value)) or type_of(value)
     return found == known or (value == [] and known == "object_array")
 
 
