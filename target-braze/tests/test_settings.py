@@ -33,7 +33,7 @@ def is_valid(config: dict[str, Any]) -> bool:
 
 
 def test_what_is_declared() -> None:
-    assert set(CONFIG["properties"]) == {
+    assert set(CONFIG["properties"]) >= {
         "instance", "base_url", "api_key", "identify_by", "update_existing_only", "streams", "lookalikes",
         "max_objects_per_request", "object_limit", "max_requests_per_second", "max_connections",
         "request_timeout_seconds", "max_retry_seconds", "report_path", "max_rejected",
