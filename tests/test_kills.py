@@ -336,6 +336,32 @@ def test_too_much_rejected_stops_the_run(pipeline: Pipeline) -> None:
     pipeline.assert_finishes()
 
 
+def test_one_person_is_never_in_two_requests_in_flight(pipeline: Pipeline) -> None:
+    """Twenty people come again and again, while answers take their time; the last value of each wins."""
+    lines = [json.dumps({"type": "SCHEMA", "stream": "people", "schema": SCHEMA, "key_properties": []})]
+    for number in range(800):
+        visit = {"external_id": f"person-{number * number % 61:05d}", "visits": number, "email": None}
+        lines.append(json.dumps({"type": "RECORD", "stream": "people", "record": visit}))
+    pipeline.braze.settings(delay_ms=15, blacklisted_external_ids=[])
+
+    done = subprocess.run(
+        pipeline.command(), input="\n".join(lines), capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert pipeline.braze.stats()["identities_in_flight_twice"] == 0
+    last = {f"person-{number * number % 61:05d}": number for number in range(800)}
+    found = {entry["external_id"]: entry["attributes"]["visits"] for entry in pipeline.braze.profiles(limit=1000)}
+    assert found == last
+
+
+def test_the_table_of_crashes_in_the_docs_is_what_is_tested() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "delivery.md").read_text()
+    table = text.partition("| it dies when it is…")[2].partition("\n\n")[0]
+    rows = [line.split("|")[1].strip() for line in table.splitlines()[2:]]
+    assert rows == list(CRASHES)
+
+
 def test_no_customer_data_and_no_key_is_in_the_log(pipeline: Pipeline) -> None:
     pipeline.braze.faults(
         {"kind": "status", "status": 503, "after": 5, "times": 2},

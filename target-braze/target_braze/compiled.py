@@ -120,7 +120,7 @@ def _plan(column: Column) -> tuple[Any, Callable[[Any], Any] | None]:
     plans: dict[Any, tuple[Any, Callable[[Any], Any] | None]] = {
         values.to_boolean: (bool, None),
         values.to_integer: (_Integer, None),
-        values.to_float: (float, None),
+        values.to_float: (float, _float),
         values.to_string: (_String, None),
         values.to_decimal: (Any, _decimal),
         values.to_date: (dt.date, _date),
@@ -137,6 +137,12 @@ def _exact(text: str) -> float:
     if len(text) > _MAX_EXACT_TEXT:
         raise ValueError
     return float(text)
+
+
+def _float(value: float) -> float:
+    if not -MAX_INTEGER <= value <= MAX_INTEGER:
+        raise OtherwiseError  # it may have been written as an integer, of which digits are lost by now
+    return value
 
 
 def _decimal(value: Any) -> float:

@@ -16,6 +16,9 @@ class TargetBrazeError(Exception):
 class SettingsError(TargetBrazeError, ConfigValidationError):
     """The settings, or the settings with a stream's schema, do not make sense; nothing of that stream was sent."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message, errors=[message])  # of such an error, the SDK's command line shows these alone
+
 
 class InputError(TargetBrazeError):
     """The tap sent something that is not a Singer message."""
@@ -27,6 +30,10 @@ class DeliveryError(TargetBrazeError):
 
 class DeadLetterError(TargetBrazeError):
     """A rejection could not be kept, or there are more of them than `max_rejected` (invariant 3)."""
+
+
+class DataPointLimitError(TargetBrazeError):
+    """The next request would pass `max_data_points`."""
 
 
 class TerminatedError(TargetBrazeError):

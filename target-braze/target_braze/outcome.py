@@ -19,6 +19,8 @@ def outcome_lines(summary: Mapping[str, Any], path: Path) -> Iterator[str]:
         summary: What `summary.json` holds.
         path: Where that file is.
     """
+    if summary["dry_run"]:
+        yield "Dry run: nothing was sent, and no STATE left. With the same input, a run would end so:"
     outcomes = ", ".join(f"{summary[name]:,} {name}" for name in _OUTCOMES if summary[name] or name == "delivered")
     yield f"{summary['records']:,} records read: {outcomes}."
     again = f" ({summary['retries']:,} of them again)" if summary["retries"] else ""

@@ -18,8 +18,9 @@ import msgspec
 
 from target_braze.acknowledgement import Acknowledger
 from target_braze.delivery import Delivery, Limits
-from target_braze.errors import DeadLetterError, SettingsError
+from target_braze.errors import DataPointLimitError, DeadLetterError, SettingsError
 from target_braze.packing import Packer, Request
+from target_braze.rehearsal import Rehearsal
 from target_braze.rejections import Rejection
 from target_braze.reports import Report
 from target_braze.tally import Tally
@@ -58,14 +59,20 @@ class Run:
         self._packer = Packer(settings.max_objects_per_request, is_per_array=settings.is_object_limit_per_array)
         self._acknowledger = Acknowledger()
         self._is_acknowledgement_set = False
-        limits = Limits(
-            settings.max_requests_per_second,
-            settings.max_connections,
-            settings.request_timeout_seconds,
-            settings.max_retry_seconds,
-        )
-        self._delivery = Delivery(endpoint, settings.api_key, limits, self, on_failure)
-        self._delivery.start()
+        self._data_points = 0
+        self._delivery: Delivery | Rehearsal
+        if settings.dry_run:
+            self._delivery = Rehearsal(self)
+            self._emit = _emit_nothing  # a bookmark must not move past what was never sent
+        else:
+            limits = Limits(
+                settings.max_requests_per_second,
+                settings.max_connections,
+                settings.request_timeout_seconds,
+                settings.max_retry_seconds,
+            )
+            self._delivery = Delivery(endpoint, settings.api_key, limits, self, on_failure)
+            self._delivery.start()
 
     @property
     def failure(self) -> BaseException | None:
@@ -128,15 +135,13 @@ class Run:
 
     def abandon(self) -> dict[str, Any]:
         """End early: let what is in flight finish, acknowledge what is safe, write and return the summary."""
-        with contextlib.suppress(
-            DeadLetterError
-        ):  # a dead letter that fails again stays unacknowledged, and was reported
+        with contextlib.suppress(DeadLetterError):  # one that fails again is not acknowledged, and was reported
             self._end()
         try:
             return self._summarise()
         except SettingsError as error:  # what ended the run says more
             self._logger.warning("%s", error)
-            return self.tally.summary(time.monotonic() - self._started)
+            return self._counted()
 
     def _end(self) -> None:
         try:
@@ -147,13 +152,39 @@ class Run:
             self._report.dead_letter.close()
 
     def _summarise(self) -> dict[str, Any]:
-        summary = self.tally.summary(time.monotonic() - self._started)
+        summary = self._counted()
         self._report.write_summary(summary)
         return summary
 
+    def _counted(self) -> dict[str, Any]:
+        return self.tally.summary(time.monotonic() - self._started, dry_run=self._settings.dry_run)
+
     def _submit(self, request: Request, position: int) -> None:
+        self._spend(request)
         self._delivery.call(partial(self._acknowledger.opened, position))
         self._delivery.submit(position, request)
+
+    def _spend(self, request: Request) -> None:
+        """Stop before a request that would pass the limit of data points.
+
+        What Braze rejects costs nothing and is counted here all the same: where the run stops must not depend on when
+        answers come (invariant 6).
+
+        Raises:
+            DataPointLimitError: When all that was submitted before has ended.
+        """
+        most = self._settings.max_data_points
+        if most is None:
+            return
+        points = sum(sum(update.shape.data_points.values()) for update in request.objects)
+        if self._data_points + points > most:
+            self._delivery.finish()
+            raise DataPointLimitError(
+                f"Stopped before a request that would have passed `max_data_points`: {self._data_points:,} of {most:,} "
+                f"are used, and it costs {points:,}. What was delivered is kept and acknowledged; run again with a "
+                "higher limit to send the rest."
+            )
+        self._data_points += points
 
     def _received(self, position: int, state: Any) -> None:
         self._acknowledger.received(position, state)
@@ -211,3 +242,7 @@ class Run:
                 f"the run stops. The reasons are in {self._report.dead_letter.path}; mend the data or the mapping, "
                 "or raise `max_rejected`."
             )
+
+
+def _emit_nothing(_: Any) -> None:
+    """Let no STATE leave."""

@@ -152,7 +152,7 @@ CONFIG: Final = th.PropertiesList(
         default=600,
         title="Patience",
         description=(
-            "Seconds to go on retrying one request, waits that Braze asks for included, before the run stops."
+            "Seconds one request may go on failing before the run stops; waits that Braze asks for are not counted."
         ),
     ),
     th.Property(
@@ -174,6 +174,19 @@ CONFIG: Final = th.PropertiesList(
             "How many records may have something rejected before the run stops: a number, or a share of the records "
             "read such as `1%` (then at least 100)."
         ),
+    ),
+    th.Property(
+        "dry_run",
+        th.BooleanType,
+        default=False,
+        title="Dry run",
+        description="Do everything but deliver: the summary says what would be sent and cost. No STATE leaves.",
+    ),
+    th.Property(
+        "max_data_points",
+        th.IntegerType(minimum=0),
+        title="Most data points",
+        description="Stop before the request that would pass this many data points; what was delivered is kept.",
     ),
 ).to_dict()
 
@@ -218,6 +231,8 @@ class Settings:
     max_retry_seconds: int
     report_path: Path
     max_rejected: RejectionLimit
+    dry_run: bool = False
+    max_data_points: int | None = None
 
     @property
     def is_sandbox(self) -> bool:
@@ -266,6 +281,8 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str] = os
         max_retry_seconds=own["max_retry_seconds"],
         report_path=Path(own.get("report_path") or default_folder(environment) / "reports"),
         max_rejected=_rejection_limit(own["max_rejected"]),
+        dry_run=own["dry_run"],
+        max_data_points=own.get("max_data_points"),
     )
     for pattern, _ in settings.streams:
         settings.stream(pattern)  # what is wrong in an entry is said before the first record

@@ -121,11 +121,12 @@ class Tally:
                 self.streams[stream].delivered += count
                 self.streams[stream].shapes[shape] += count
 
-    def summary(self, seconds: float) -> dict[str, Any]:
+    def summary(self, seconds: float, *, dry_run: bool = False) -> dict[str, Any]:
         """What `summary.json` says of the run.
 
         Args:
             seconds: How long it took.
+            dry_run: Whether nothing was sent, and what is said is what would have been.
         """
         with self._lock:
             streams = {name: tally.summary() for name, tally in self.streams.items()}
@@ -137,7 +138,7 @@ class Tally:
                 "requests": self._requests,
                 "retries": self._retries,
                 "seconds": round(seconds, 3),
-                "dry_run": False,
+                "dry_run": dry_run,
                 "streams": streams,
                 "rejections": dict(rejections.most_common()),
             }

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import signal
+import sys
 import threading
 import time
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -238,9 +241,25 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def new_target(braze: ScriptedBraze, tmp_path: Path) -> Iterator[Callable[..., TargetBraze]]:
-    """Make a target that delivers to the scripted Braze, and take its signal handlers away again."""
+def restored() -> Iterator[None]:
+    """Take away again what the SDK sets for the whole process."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    hook = sys.excepthook
+    with warnings.catch_warnings():
+        yield
+    logging.captureWarnings(capture=False)
+    sys.excepthook = hook
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def new_target(
+    braze: ScriptedBraze,
+    tmp_path: Path,
+    restored: None,  # noqa: ARG001
+) -> Iterator[Callable[..., TargetBraze]]:
+    """Make a target that delivers to the scripted Braze."""
     made: list[TargetBraze] = []
 
     def make(**settings: Any) -> TargetBraze:
@@ -252,8 +271,6 @@ def new_target(braze: ScriptedBraze, tmp_path: Path) -> Iterator[Callable[..., T
     braze.release()
     for target in made:
         target._interrupted()
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)

@@ -109,6 +109,7 @@ anything = st.recursive(
 @given(changes=st.dictionaries(st.sampled_from([*PLAIN, "unannounced"]), anything, max_size=4))
 @example(changes={"revenue": 12345678901234567})
 @example(changes={"revenue": 0.1000000000000000055})
+@example(changes={"score": 9007199254740993})
 @example(changes={"revenue": 5})
 @example(changes={"revenue": True})
 @example(changes={"id": 17})
