@@ -18,7 +18,6 @@ BAD_TIME_ZONE = "no such time zone"
 UNKNOWN_COUNTRY = "no such country; stored as null"
 BAD_FIELD = "not a value of this standard field"
 IGNORED_FIELD = "field that Braze ignores"
-READ_ONLY = "identifier that cannot be changed"
 
 
 class Dropped(NamedTuple):

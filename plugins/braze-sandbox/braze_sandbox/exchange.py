@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from braze_sandbox.faults import Fault
     from braze_sandbox.identities import Identity
     from braze_sandbox.journal import Record
+    from braze_sandbox.store import WorkingSet
     from braze_sandbox.validation import Checked
 
 TRACK = "/users/track"
 BRAZE = web.AppKey("braze", Braze)
 STOPPING = web.AppKey("stopping", asyncio.Event)
 HARD_LIMIT_BYTES = 64 * 1024 * 1024  # what is read at all, whatever the settings say
+HOLD_SECONDS = 86_400.0  # longer than any client waits
 LOST_UPDATE_SECONDS = 5.0
 LOST_UPDATE_TURN_SECONDS = 0.005
 
@@ -125,7 +127,7 @@ class TrackExchange:
                 with self._braze.transaction():
                     self._write(None)
             raise
-        if self._fault and self._fault.kind.startswith(("timeout", "reset")):
+        if self._fault and self._fault.cuts:
             _cut(self._request)
         return response(answer)
 
@@ -137,16 +139,7 @@ class TrackExchange:
         entry = gate.enter(braze, TRACK, track.SCOPE, self._authorization, self._record.arrived)
         refusal, checked = self._examined(entry, body)
         with self._in_flight(track.identities(checked) if checked else ()):
-            working_set = None
-            if fault and fault.kind == "lost_update" and checked:
-                working_set = track.people(braze, checked)
-                await self._await_another(fault.seconds or LOST_UPDATE_SECONDS)
-            delay = braze.settings.delay_ms / 1000
-            if fault and fault.kind == "delay":
-                delay += 1 if fault.seconds is None else fault.seconds
-            if delay:
-                await pause(self._request, delay)
-            applies = checked is not None and bool(checked.valid) and (fault is None or fault.is_applied)
+            working_set = await self._delayed(checked)
             answer = refusal if checked is None else track.answer(braze, checked)
             assert answer is not None  # refused or checked
             if isinstance(entry, Pass):
@@ -154,14 +147,27 @@ class TrackExchange:
             if fault:
                 answer = spoiled(answer, fault)
             with braze.transaction():
-                if applies and checked:
+                if checked and checked.valid and (fault is None or fault.is_applied):
                     working_set = working_set or track.people(braze, checked)
                     track.applied(braze, checked, working_set, self._record, now())
-                self._write(answer if not fault or not fault.kind.startswith(("timeout", "reset")) else None)
-            if fault and fault.kind.startswith("timeout"):
+                self._write(None if fault and fault.cuts else answer)
+            if fault and fault.holds:
                 # Under way for as long as the client waits for it.
-                await pause(self._request, fault.seconds or 86_400)
+                await pause(self._request, fault.seconds or HOLD_SECONDS)
         return answer
+
+    async def _delayed(self, checked: Checked | None) -> WorkingSet | None:
+        """Wait as settings and fault say; return people as they were before, if that is the fault."""
+        fault, working_set = self._fault, None
+        if fault and fault.kind == "lost_update" and checked:
+            working_set = track.people(self._braze, checked)
+            await self._await_another(fault.seconds or LOST_UPDATE_SECONDS)
+        delay = self._braze.settings.delay_ms / 1000
+        if fault and fault.kind == "delay":
+            delay += 1 if fault.seconds is None else fault.seconds
+        if delay:
+            await pause(self._request, delay)
+        return working_set
 
     def _examined(self, entry: Answer | Pass, body: bytes | None) -> tuple[Answer | None, Checked | None]:
         """Return either the refusal of the whole request or its objects, checked."""

@@ -57,6 +57,16 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
         """Whether a request that meets this fault takes effect."""
         return self.kind in APPLIED if self.apply is None else self.apply
 
+    @property
+    def holds(self) -> bool:
+        """Whether the client waits in vain."""
+        return self.kind in {"timeout", "timeout_after_apply"}
+
+    @property
+    def cuts(self) -> bool:
+        """Whether the connection ends without an answer."""
+        return self.holds or self.kind in {"reset", "reset_after_apply"}
+
 
 class FaultQueue:
     """Rules, met one after the other: the first lets `after` requests pass, then takes `times`, then the next comes."""

@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-PRIMARY = ("external_id", "user_alias", "braze_id")
-SECONDARY = ("email", "phone")
-
 # Before the @ also letters beyond ASCII, which connectors of others send (RFC 6531).
 _EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}")
 _NOT_DIGITS = re.compile(r"\D+", re.ASCII)

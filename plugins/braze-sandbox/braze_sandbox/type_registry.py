@@ -79,10 +79,6 @@ class TypeRegistry:
             self.detected[name] = type_of(value)
             self.has_news = True
 
-    def type_of_attribute(self, name: str, forced: Mapping[str, str]) -> str:
-        """Return an attribute's type; a forced one goes before the detected."""
-        return forced.get(name) or self.detected[name]
-
 
 def _fits(value: Any, known: str) -> bool:
     if isinstance(value, str):  # first, since most values are strings; a date is a string, too
