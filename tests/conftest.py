@@ -138,6 +138,12 @@ def clean_environment() -> dict[str, str]:
     }
 
 
+@pytest.fixture
+def api_key() -> str:
+    """The key that runs of the target have unless their settings say otherwise."""
+    return API_KEY
+
+
 @pytest.fixture(scope="session")
 def sandbox_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """One sandbox process for the session; `sandbox` is what a test wants."""
