@@ -155,9 +155,9 @@ class MessageReader(GenericSingerReader[bytes]):
         """Check that a message has what it must.
 
         Raises:
-            InputError: If it has not; the SDK's own error would quote the record (invariant 5).
+            InputError: If it has not; the SDK's own error would quote the record (invariant 5). The SDK asks the same
+                of the schema in a message, which may be anything.
         """
-        if missing := requires - line_dict.keys():
-            raise InputError(
-                f"A {line_dict.get('type', '')} message has no {', '.join(sorted(missing))}. The tap is to be mended."
-            )
+        if missing := requires - (line_dict.keys() if isinstance(line_dict, dict) else set()):
+            what = "schema in a SCHEMA" if requires == {"properties"} else line_dict.get("type", "")
+            raise InputError(f"A {what} message has no {', '.join(sorted(missing))}. The tap is to be mended.")

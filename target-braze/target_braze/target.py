@@ -74,6 +74,20 @@ class TargetBraze(Target):
             assert isinstance(sink, BrazeSink)
             self.message_reader.takers[stream] = sink.take
 
+    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
+        self._assert_schema_came(message_dict, {"stream", "encoding", "manifest"})
+        super()._process_batch_message(message_dict)
+
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        self._assert_schema_came(message_dict, {"stream", "version"})
+        super()._process_activate_version_message(message_dict)
+
+    def _assert_schema_came(self, message_dict: dict[str, Any], requires: set[str]) -> None:
+        """Say so if there is no schema for a message, as the SDK does for records alone."""
+        self._assert_line_requires(message_dict, requires)
+        if message_dict["stream"] not in self.mapper.stream_maps:
+            self._assert_sink_exists(message_dict["stream"])
+
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         """Leave it to the run, which knows what has been delivered; the SDK would emit it after its own drain."""
         self._assert_line_requires(message_dict, requires={"value"})

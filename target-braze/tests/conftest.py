@@ -244,9 +244,14 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 def restored() -> Iterator[None]:
     """Take away again what the SDK sets for the whole process."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    loggers = [logging.getLogger(name) for name in (None, "target-braze", "singer_sdk")]
+    logged_by = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
     hook = sys.excepthook
     with warnings.catch_warnings():
         yield
+    for logger, level, handlers_before in logged_by:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers_before
     logging.captureWarnings(capture=False)
     sys.excepthook = hook
     for number, handler in handlers.items():

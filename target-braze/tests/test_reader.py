@@ -239,6 +239,12 @@ def test_what_a_message_lacks_is_named_without_the_rest() -> None:
     MessageReader.assert_line_requires({"type": "STATE", "value": None}, {"value"})
 
 
+@pytest.mark.parametrize("schema", [{"type": "object"}, None, [], "properties"])
+def test_a_schema_without_properties_is_named_so(schema: Any) -> None:
+    with pytest.raises(InputError, match="A schema in a SCHEMA message has no properties"):
+        MessageReader.assert_line_requires(schema, {"properties"})
+
+
 VALUES = st.recursive(
     st.none()
     | st.booleans()

@@ -283,6 +283,9 @@ def test_the_sandbox_is_asked_for_when_the_run_begins(
     [
         (Target, "_process_schema_message", ["self", "message_dict"]),
         (Target, "_process_record_message", ["self", "message_dict"]),
+        (Target, "_process_batch_message", ["self", "message_dict"]),
+        (Target, "_process_activate_version_message", ["self", "message_dict"]),
+        (Target, "_assert_sink_exists", ["self", "stream_name"]),
         (Target, "_process_state_message", ["self", "message_dict"]),
         (Target, "_write_state_message", ["self", "state"]),
         (Target, "_handle_max_record_age", ["self"]),
@@ -305,7 +308,11 @@ def test_what_we_override_of_the_sdk_is_still_there(owner: type, name: str, para
     """Names with an underscore may change with any release: then this says which, and not a run."""
     ours = next(found for found in (TargetBraze, BrazeSink, MessageReader) if issubclass(found, owner))
     assert list(inspect.signature(getattr(owner, name)).parameters) == parameters
-    if name not in {"_process_record_message", "_assert_line_requires"}:  # those are called, not overridden
+    if name not in {
+        "_process_record_message",
+        "_assert_line_requires",
+        "_assert_sink_exists",
+    }:  # those are called, not overridden
         assert list(inspect.signature(getattr(ours, name)).parameters) == parameters
         assert getattr(ours, name) is not getattr(owner, name)
 
