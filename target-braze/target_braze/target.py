@@ -44,6 +44,9 @@ class TargetBraze(Target):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.message_reader.on_interruption = self._interrupted
+        # Nothing is to be drained; and a signal while the SDK starts a pool of threads for it would end the run with
+        # that pool's error in place of the reason.
+        self.max_parallelism = 1
         self._is_ending = False
         self._is_woken = False
 

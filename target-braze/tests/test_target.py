@@ -250,6 +250,15 @@ def test_an_interruption_at_the_end_of_the_pipe_too(
     assert json.loads(target.run.summary_path.read_text())["unfinished"] == 1
 
 
+def test_the_end_starts_no_pool_of_threads(new_target: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal while one starts would hide why the run ends behind the pool's own error (vector C56)."""
+    target = new_target()
+    read(target, SCHEMA, record("a"))
+    monkeypatch.setattr("singer_sdk.target_base.Parallel", None)
+    target.process_endofpipe()
+    assert json.loads(target.run.summary_path.read_text())["delivered"] == 1
+
+
 def test_settings_are_checked_even_if_nothing_is_read(new_target: Any) -> None:
     target = new_target(api_key="")
     read(target)
