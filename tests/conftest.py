@@ -171,13 +171,14 @@ def run_target(target: Target) -> Callable[[Mapping[str, Any], Iterable[Any]], O
 
 
 @pytest.fixture(scope="session")
-def new_target(
-    sandbox_server: Sandbox, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], tuple[Sandbox, Target]]:
-    """Makes an empty sandbox and a target in a new folder, for what several tests look at."""
+def make_target(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sandbox], Target]:
+    """Makes a target in a new folder, for tests with a sandbox of their own."""
+    return lambda sandbox: Target(tmp_path_factory.mktemp("target"), sandbox.address)
 
-    def make(name: str) -> tuple[Sandbox, Target]:
-        sandbox_server.reset()
-        return sandbox_server, Target(tmp_path_factory.mktemp(name), sandbox_server.address)
 
-    return make
+@pytest.fixture(scope="module")
+def sandboxes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Sandbox]]:
+    """Two sandbox processes of a module's own, for tests that run side by side."""
+    folder = tmp_path_factory.mktemp("sandboxes")
+    with serving(folder / "one.sqlite") as one, serving(folder / "other.sqlite") as other:
+        yield [Sandbox(one), Sandbox(other)]

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import dataclass, field
+import queue
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,7 +86,7 @@ class Seen:
     requests: list[dict[str, Any]]
     profiles: list[dict[str, Any]]
     stats: dict[str, Any]
-    state: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, Any]
 
 
 def made(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -116,6 +118,7 @@ def messages(vector: dict[str, Any], state: dict[str, Any]) -> Iterator[dict[str
 def run(vector: dict[str, Any], sandbox: Any, target: Any) -> Seen:
     braze = vector.get("braze", {})
     before = 0
+    sandbox.reset()
     if "known" in braze:
         sandbox.track(**braze["known"]).raise_for_status()
         before = len(sandbox.requests())
@@ -139,17 +142,33 @@ def in_order(items: Iterable[Any]) -> list[Any]:
     return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
 
 
-@pytest.fixture(scope="session")
-def seen(new_target: Any) -> Callable[[dict[str, Any]], Seen]:
-    """What became of a vector, which runs when it is first asked for."""
-    results: dict[str, Seen] = {}
+@pytest.fixture(scope="module")
+def seen(
+    request: pytest.FixtureRequest, sandboxes: list[Any], make_target: Callable[[Any], Any]
+) -> Iterator[Callable[[dict[str, Any]], Seen]]:
+    """What became of a vector. Those that were asked for run once each, as many at a time as there are sandboxes."""
+    free: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    for sandbox in sandboxes:
+        free.put(sandbox)
 
     def result(vector: dict[str, Any]) -> Seen:
-        if vector["id"] not in results:
-            results[vector["id"]] = run(vector, *new_target(vector["id"]))
-        return results[vector["id"]]
+        sandbox = free.get()
+        try:
+            return run(vector, sandbox, make_target(sandbox))
+        finally:
+            free.put(sandbox)
 
-    return result
+    items = (item for item in request.session.items if item.path == request.path)
+    chosen = {vector["id"] for item in items if (vector := callspec(item).get("vector"))}
+    pool = ThreadPoolExecutor(len(sandboxes))
+    results = {vector["id"]: pool.submit(result, vector) for vector in VECTORS if vector["id"] in chosen}
+    yield lambda vector: results[vector["id"]].result()
+    pool.shutdown(cancel_futures=True)
+
+
+def callspec(item: Any) -> dict[str, Any]:
+    parameters: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
+    return parameters
 
 
 # Comparing
@@ -259,8 +278,7 @@ CHECKS: dict[str, Callable[[Any, Seen], bool]] = {
 def unmet(expect: dict[str, Any], vector: dict[str, Any], seen: Seen) -> list[str]:
     """The names of the expectations that were not met."""
     if vector.get("any_order"):
-        ordered = matched(seen.requests, expect["requests"])
-        seen = Seen(seen.outcome, ordered, seen.profiles, seen.stats, seen.state)
+        seen = replace(seen, requests=matched(seen.requests, expect["requests"]))
     return [name for name, expected in {"exit": 0, **expect}.items() if not CHECKS[name](expected, seen)]
 
 
