@@ -102,17 +102,16 @@ class Packer:
 
     def add(self, update: Update) -> Request | None:
         """Take an update; return the request that had no room for it, now closed."""
-        size = len(update.body) + len(",")
-        full = self._bytes + size > self.max_bytes or self._count(update.kind) >= self.max_objects
+        size = len(update.body) + 1  # and a comma
+        count = self._counts[update.kind] if self.is_per_array else len(self._objects)
+        full = count >= self.max_objects or self._bytes + size > self.max_bytes
         closed = self.close() if full else None
         self._objects.append(update)
         self._bytes += size
-        self._counts[update.kind] += 1
         self.position += 1
+        if self.is_per_array:
+            self._counts[update.kind] += 1
         return closed
-
-    def _count(self, kind: ObjectKind) -> int:
-        return self._counts[kind] if self.is_per_array else len(self._objects)
 
     def close(self) -> Request | None:
         """The request as it is, however full; None if there is nothing in it."""

@@ -71,7 +71,8 @@ def _text(value: Any) -> str:
     return values.any_text(value)
 
 
-def _short_text(value: Any) -> str:
+def short_text(value: Any) -> str:
+    """Text of at most 255 characters; numbers and booleans are no text here."""
     return values.to_string(_text(value))
 
 
@@ -257,9 +258,9 @@ def is_blank(value: Any) -> bool:
 
 
 STANDARD_FIELDS: Final[dict[str, Normalise | None]] = {
-    "first_name": _short_text,
-    "last_name": _short_text,
-    "home_city": _short_text,
+    "first_name": short_text,
+    "last_name": short_text,
+    "home_city": short_text,
     "email": email,
     "phone": phone,
     "dob": values.to_date,

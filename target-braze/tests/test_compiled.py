@@ -30,6 +30,8 @@ SCHEMA: dict[str, Any] = {
         "tags": {"type": ["null", "array"], "items": {"type": "string"}},
         "address": {"type": ["null", "object"], "properties": {"since": {"type": "string", "format": "date"}}},
         "anything": {},
+        "email_subscribe": {"type": ["null", "string"]},
+        "subscription_groups": {"type": ["null", "array"]},
         "secret": {"type": "string"},
     }
 }
@@ -58,6 +60,10 @@ PLAIN: dict[str, Any] = {
     "tags": ["a", "b"],
     "address": {"city": "Seoul", "since": "2020-05-01"},
     "anything": 5,
+    "email_subscribe": "opted_in",
+    "subscription_groups": [
+        {"subscription_group_id": "5f0c2b2e-7a1d-4c55-9d2b-0d1f2e3a4b5c", "subscription_state": "subscribed"}
+    ],
     "secret": "not sent",
 }
 
@@ -135,9 +141,10 @@ def test_a_decimal_is_exact_however_it_is_written(literal: str) -> None:
     assert_same(record)
 
 
+NEVER_NULL = {"id", "secret", "email_subscribe", "subscription_groups"}
 PLAIN_CHANGES: dict[str, dict[str, Any]] = {
     "plain": {},
-    "nulls": dict.fromkeys([name for name in PLAIN if name not in {"id", "secret"}]),
+    "nulls": dict.fromkeys([name for name in PLAIN if name not in NEVER_NULL]),
     "whole decimal": {"revenue": 68},
     "number as identifier": {"id": 17},
     "UTC": {"last_order_at": "2026-01-31T12:00:00Z"},
@@ -156,6 +163,8 @@ ODD_CHANGES: dict[str, dict[str, Any]] = {
     "integer too large": {"orders": 2**53},
     "text for a number": {"orders": "12"},
     "unannounced column": {"new": 1},
+    "a consent that is null": {"email_subscribe": None},
+    "a list that says nothing": {"subscription_groups": []},
     "blank identifier": {"id": "  "},
     "long identifier": {"id": "가" * 400},
     "year beyond": {"dob": "3001-01-01"},
