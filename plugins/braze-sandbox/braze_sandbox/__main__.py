@@ -50,7 +50,8 @@ def serve(port: int | None, database: Path | None) -> None:
     try:
         asyncio.run(server.serve(database, port, ready))
     except DatabaseInUseError:
-        raise click.ClickException(f"{database} is in use by another braze-sandbox.") from None
+        click.echo(f"Error: {database} is in use by another braze-sandbox.", err=True)
+        sys.exit(background.IN_USE)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise

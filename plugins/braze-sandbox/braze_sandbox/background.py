@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
+IN_USE = 75  # exit code of a server whose database another one has, as sysexits.h calls a passing failure
 TURN_SECONDS = 0.02
 ANSWER_SECONDS = 2.0
 
@@ -110,11 +111,15 @@ def start(database: Path, port: int) -> tuple[Running, bool]:
         )
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
-        ended = process.poll() is not None
         found = running(database)
         if found:
+            if found.pid != process.pid:
+                # Another was faster. Ours must not come up later, when that one may have been stopped.
+                process.terminate()
+                process.wait(STOP_SECONDS)
             return found, found.pid == process.pid
-        if ended:
+        # A database that is in use belongs to a server that was started at the same time and is about to answer.
+        if process.poll() not in {None, IN_USE}:
             said = log_of(database).read_text(errors="replace").strip()
             raise BackgroundError(f"The sandbox ended at once: {said}")
         time.sleep(TURN_SECONDS)

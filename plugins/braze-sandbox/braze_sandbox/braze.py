@@ -42,7 +42,7 @@ class Braze:
             DatabaseInUseError: If another sandbox has it.
         """
         self.path = path
-        self._connection = database.opened(path)
+        self._connection, self._lock = database.opened(path)
         self.store = ProfileStore(self._connection)
         self.journal = Journal(self._connection)
         self.faults = FaultQueue()
@@ -99,8 +99,9 @@ class Braze:
         self._settings, self.registry, self.counters = Settings(), TypeRegistry({}), Counters()
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database and give it up."""
         self._connection.close()
+        self._lock.close()
 
     def _load(self) -> None:
         kept = dict(self._connection.execute("SELECT name, value FROM state"))

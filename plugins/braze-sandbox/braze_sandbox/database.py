@@ -1,14 +1,16 @@
 """The SQLite file: schema and transactions.
 
-One connection, exclusively held, so that two sandboxes cannot share a file. Every answered request was committed
+One connection, held by one process: a lock file beside the database sees to that, since two processes that open a
+database at the very same moment can both believe to have it for themselves. Every answered request was committed
 before its answer: a killed process loses nothing that was answered. `synchronous = OFF` leaves the write to the
 operating system, so a power failure may lose the last moments.
 """
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,29 +48,30 @@ class DatabaseInUseError(Exception):
     """Another process holds the file."""
 
 
-def opened(path: Path) -> sqlite3.Connection:
+def opened(path: Path) -> tuple[sqlite3.Connection, TextIO]:
     """Open the file, making it and its folder if need be, and hold it for this process alone.
+
+    Returns:
+        The connection, and the lock; the lock is given up when it is closed, or when the process ends in any way.
 
     Raises:
         DatabaseInUseError: If another process holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)  # who is in it is nobody else's business, even on a machine of several people
-    connection = sqlite3.connect(path, isolation_level=None, timeout=0, cached_statements=512)
+    lock = path.with_suffix(".lock").open("w")
     try:
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute("PRAGMA cache_size = -65536")  # 64 MB: the demo's people fit
-        connection.executescript(_SCHEMA)
-        connection.execute("BEGIN IMMEDIATE")  # takes the lock, which exclusive mode then keeps
-        connection.execute("COMMIT")
-    except sqlite3.OperationalError as error:
-        connection.close()
-        if "locked" in str(error):
-            raise DatabaseInUseError(str(path)) from None
-        raise
-    return connection
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise DatabaseInUseError(str(path)) from None
+    path.touch(mode=0o600)  # who is in it is nobody else's business, even on a machine of several people
+    connection = sqlite3.connect(path, isolation_level=None, cached_statements=512)
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # spares the locking of every single statement
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA cache_size = -65536")  # 64 MB: the demo's people fit
+    connection.executescript(_SCHEMA)
+    return connection, lock
 
 
 def emptied(connection: sqlite3.Connection) -> None:

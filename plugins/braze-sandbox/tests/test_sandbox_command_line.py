@@ -8,8 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from braze_sandbox import background
 from braze_sandbox.testing import Client, serving
@@ -50,6 +52,12 @@ def commands(tmp_path: Path) -> Iterator[Commands]:
         background.stop(note.with_suffix(".sqlite"))
 
 
+def servers_of(database: Path) -> int:
+    """Return how many processes serve a database, or are about to."""
+    wanted = {"serve", str(database)}
+    return sum(wanted <= set(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
+
+
 def last_line(done: subprocess.CompletedProcess[str]) -> str:
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1]
@@ -86,7 +94,7 @@ def test_start_twice_is_start_once(commands: Commands) -> None:
 
 
 def test_starts_at_once_are_one(commands: Commands) -> None:
-    both = [
+    all_of_them = [
         subprocess.Popen(
             [sys.executable, "-m", "braze_sandbox", "start"],
             env=commands.environment,
@@ -94,11 +102,19 @@ def test_starts_at_once_are_one(commands: Commands) -> None:
             stderr=subprocess.PIPE,
             text=True,
         )
-        for _ in range(2)
+        for _ in range(3)
     ]
-    outputs = [process.communicate(timeout=60) for process in both]
-    assert [process.returncode for process in both] == [0, 0], outputs
+    outputs = [process.communicate(timeout=60) for process in all_of_them]
+    assert [process.returncode for process in all_of_them] == [0, 0, 0], outputs
     assert len({out.splitlines()[-1] for out, _ in outputs}) == 1
+    assert sum("started" in out for out, _ in outputs) == 1
+    assert sum("already runs" in out for out, _ in outputs) == 2
+    assert servers_of(commands.database) == 1
+    commands.run("stop")
+    until = time.monotonic() + 10  # the last that a server does is to end
+    while servers_of(commands.database) and time.monotonic() < until:
+        pass
+    assert servers_of(commands.database) == 0
 
 
 def test_a_restart_keeps_profiles_types_counts_and_settings(commands: Commands) -> None:
@@ -150,7 +166,7 @@ def test_two_servers_cannot_share_a_database(commands: Commands) -> None:
     commands.run("start")
     done = commands.run("serve")
     assert (done.returncode, done.stderr) == (
-        1,
+        75,
         f"Error: {commands.database} is in use by another braze-sandbox.\n",
     )
     assert commands.run("status").returncode == 0
