@@ -1,9 +1,8 @@
 """The SQLite file: schema and transactions.
 
-One connection, held by one process: a lock file beside the database sees to that, since two processes that open a
-database at the very same moment can both believe to have it for themselves. Every answered request was committed
-before its answer: a killed process loses nothing that was answered. `synchronous = OFF` leaves the write to the
-operating system, so a power failure may lose the last moments.
+One connection, held by one process: a lock file beside the database says whose, before anything is opened. Every
+answered request was committed before its answer: a killed process loses nothing that was answered.
+`synchronous = OFF` leaves the write to the operating system, so a power failure may lose the last moments.
 """
 
 from __future__ import annotations
