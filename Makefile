@@ -28,7 +28,7 @@ soak: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(PACKAGES) tests benchmarks demo
+	$(foreach folder,$(PACKAGES),$(BIN)/mypy $(folder) &&) $(BIN)/mypy tests benchmarks demo
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py

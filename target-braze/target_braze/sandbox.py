@@ -17,6 +17,7 @@ SERVICE: Final = "braze-sandbox"
 USUAL_PORT: Final = 8977
 API_KEY: Final = "sandbox"
 """The sandbox takes any key; one has to be sent all the same."""
+_ADDRESS: Final = "http://127.0.0.1:"
 _PORT_VARIABLE: Final = "BRAZE_SANDBOX_PORT"
 _ANSWER_SECONDS: Final = 5
 _START_SECONDS: Final = 60
@@ -28,9 +29,9 @@ def running_sandbox() -> str:
     Raises:
         SettingsError: If it cannot be started.
     """
-    address = f"http://127.0.0.1:{os.environ.get(_PORT_VARIABLE) or USUAL_PORT}"
+    address = f"{_ADDRESS}{os.environ.get(_PORT_VARIABLE) or USUAL_PORT}"
     if not _answers(address):
-        _start()
+        address = _start() or address  # one that runs already may do so on another port
         if not _answers(address):
             raise SettingsError(
                 f"The sandbox was started but does not answer at {address}. Try `braze-sandbox status`."
@@ -47,7 +48,8 @@ def _answers(address: str) -> bool:
         return False
 
 
-def _start() -> None:
+def _start() -> str | None:
+    """Start it; return the address it says, which is the last thing it says."""
     beside = Path(sys.executable).with_name(SERVICE)
     program = str(beside) if beside.exists() else shutil.which(SERVICE)
     if program is None:
@@ -69,3 +71,5 @@ def _start() -> None:
         raise SettingsError(f"The sandbox does not start ({type(error).__name__}). Try `{program} start`.") from None
     if done.returncode:
         raise SettingsError(f"The sandbox does not start: {(done.stderr or done.stdout).strip()}")
+    last = (done.stdout.splitlines() or [""])[-1].strip()
+    return last if last.startswith(_ADDRESS) else None

@@ -63,6 +63,13 @@ def test_none_that_runs_is_started(
     assert started.read_text() == f"{url.rpartition(':')[2]} start\n"
 
 
+def test_one_that_runs_elsewhere_says_so(braze: Any, programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRAZE_SANDBOX_PORT", "1")
+    program(programs, f"echo already runs; echo {braze.url}")
+    is_sandbox(braze)
+    assert sandbox.running_sandbox() == braze.url
+
+
 @pytest.mark.usefixtures("programs")
 @pytest.mark.parametrize("answer", [{"service": "something else"}, {}, [], "braze-sandbox", b"<html>", b""])
 def test_something_else_on_its_port_is_not_taken_for_it(
