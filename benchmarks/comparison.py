@@ -17,9 +17,7 @@ from benchmarks.variants import BRAZE, FLOOR, Variant, all_variants, measure, wr
 def main() -> int:
     """Run the benchmark; the exit code is 1 if a result is wrong, whatever the goals say."""
     arguments = _arguments()
-    variants = all_variants(
-        arguments.records, arguments.plain_records, arguments.connections, arguments.limit
-    )
+    variants = all_variants(arguments.records, arguments.plain_records, arguments.connections, arguments.limit)
     if arguments.only:
         variants = [variant for variant in variants if variant.key in {FLOOR, *arguments.only}]
     with running_stub(arguments.delay) as stub:
@@ -60,9 +58,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--delay", type=float, default=50, help="milliseconds before each answer (default: %(default)s)"
     )
-    parser.add_argument(
-        "--connections", type=_positive, default=128, help="max_connections (default: %(default)s)"
-    )
+    parser.add_argument("--connections", type=_positive, default=128, help="max_connections (default: %(default)s)")
     parser.add_argument(
         "--limit", type=_positive, default=300, help="requests/s of the limited run (default: %(default)s)"
     )

@@ -100,9 +100,7 @@ def prepare(records: int) -> Path:
 def last_state(records: int) -> dict[str, object]:
     """The value of the STATE message that the file with so many records ends with."""
     return {
-        "bookmarks": {
-            STREAM: {"replication_key": "external_id", "replication_key_value": _identifier(records - 1)}
-        }
+        "bookmarks": {STREAM: {"replication_key": "external_id", "replication_key_value": _identifier(records - 1)}}
     }
 
 

@@ -67,9 +67,7 @@ def run(command: list[str], lines: Path, folder: Path) -> Usage:
             process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         message = (folder / "stderr").read_text(errors="replace")[-3000:]
-        raise WrongResultError(
-            f"{' '.join(command)} exited {process.returncode} after {seconds:.1f} s:\n{message}"
-        )
+        raise WrongResultError(f"{' '.join(command)} exited {process.returncode} after {seconds:.1f} s:\n{message}")
     kilo = 1 if sys.platform == "darwin" else 1024  # macOS counts in bytes, Linux in units of 1,024
     return Usage(
         seconds,

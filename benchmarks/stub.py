@@ -132,9 +132,7 @@ class Connection(asyncio.Protocol):
         del pending[: self._request_size]
         self._request_size = 0
         if pending:
-            self._refuse(
-                "400 Bad Request"
-            )  # a second request before the answer to the first: no client here does that
+            self._refuse("400 Bad Request")  # a second request before the answer to the first: no client here does that
             self._transport.close()
 
     def _refuse(self, status: str) -> None:
@@ -156,9 +154,7 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, status: str, body: str, headers: str = "") -> None:
         if not self._transport.is_closing():
-            head = (
-                f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{headers}Content-Length: {len(body)}"
-            )
+            head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{headers}Content-Length: {len(body)}"
             self._transport.write(f"{head}\r\n\r\n{body}".encode())
 
 
@@ -166,9 +162,7 @@ async def serve(port: int, delay_seconds: float) -> None:
     """Serve until the process that started this one is gone, having said the port on standard output."""
     stub = Stub(delay_seconds)
     parent = os.getppid()
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(stub), "127.0.0.1", port, backlog=1024
-    )
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(stub), "127.0.0.1", port, backlog=1024)
     async with server:
         print(server.sockets[0].getsockname()[1], flush=True)
         while os.getppid() == parent:  # noqa: ASYNC110 - nothing in this process could tell
