@@ -96,6 +96,14 @@ def test_nothing_is_kept_of_what_has_left() -> None:
     assert not acknowledger._states
 
 
+def test_of_states_with_nothing_between_them_one_is_kept() -> None:
+    """However many a tap sends while a request is in flight."""
+    acknowledger = Acknowledger()
+    for number in range(100):
+        acknowledger.received(1, number)
+    assert len(acknowledger._states) == 1
+
+
 class AcknowledgerModel(RuleBasedStateMachine):
     """Against a model that remembers everything (invariant 1)."""
 

@@ -422,7 +422,7 @@ def test_such_a_wait_does_not_spoil_a_success(deliver: Any, outcomes: Any, braze
     braze.script = lambda _: braze.Reply(
         headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(MAX_ANNOUNCED_SECONDS + 1)}
     )
-    delivery = deliver()
+    delivery = deliver(connections=1)
     submit_all(delivery, [request_of("a"), request_of("b")])
     delivery.finish()
     assert sorted(outcomes.of("accepted")) == ["a", "b"]

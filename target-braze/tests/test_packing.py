@@ -62,8 +62,9 @@ def test_default_byte_limit_is_4_mb(update: Any) -> None:
     assert all(len(request.body) <= 4_000_000 for request in requests)
 
 
-def test_limits_start_anew_with_each_request(update: Any) -> None:
-    packer = Packer(max_objects=2, max_bytes=LIMIT)
+@pytest.mark.parametrize("is_per_array", [False, True])
+def test_limits_start_anew_with_each_request(update: Any, is_per_array: bool) -> None:
+    packer = Packer(max_objects=2, max_bytes=LIMIT, is_per_array=is_per_array)
     updates = [update(str(number), size=400) for number in range(6)]
     assert [len(request.objects) for request in packed(packer, updates)] == [2, 2, 2]
 
