@@ -36,8 +36,12 @@ class DataPointLimitError(TargetBrazeError):
     """The next request would pass `max_data_points`."""
 
 
-class TerminatedError(TargetBrazeError):
-    """A signal asked the run to end."""
+class TerminatedError(BaseException):
+    """A signal asked the run to end.
+
+    Not an `Exception`, as KeyboardInterrupt is none: it is raised in whatever the signal interrupts, and `logging` for
+    one swallows every `Exception` of its own.
+    """
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"Ended by signal {signal_number}; run again to send what was left.")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +141,26 @@ def test_states_leave_while_the_run_goes_on(start: Any, states: list[Any], updat
     run._delivery.finish()
     assert states[:1] in ([0], [1])
     run.finish()
+    assert states[-1] == 3
+
+
+def test_a_state_leaves_when_it_comes_and_when_it_is_time(start: Any, states: list[Any]) -> None:
+    """Though nothing else happens: the tap may have nothing to say for hours."""
+    came = threading.Semaphore(0)
+
+    def emit(state: Any) -> None:
+        states.append(state)
+        came.release()
+
+    run = start(emit=emit)
+    run._acknowledger.min_seconds = 0.05
+    run.receive(1)
+    assert came.acquire(timeout=20)
+    run.receive(2)
+    run.receive(3)
+    assert came.acquire(timeout=20)
+    run.finish()
+    assert states[0] == 1
     assert states[-1] == 3
 
 

@@ -4,6 +4,7 @@ import importlib.resources
 import inspect
 import io
 import json
+import logging
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -257,6 +258,24 @@ def test_the_end_starts_no_pool_of_threads(new_target: Any, monkeypatch: pytest.
     monkeypatch.setattr("singer_sdk.target_base.Parallel", None)
     target.process_endofpipe()
     assert json.loads(target.run.summary_path.read_text())["delivered"] == 1
+
+
+def test_a_signal_while_a_line_is_logged_is_not_lost(new_target: Any) -> None:
+    """What logging's handlers raise, it swallows; a run would go on until somebody kills it."""
+    target = new_target()
+
+    class Interrupted(io.StringIO):
+        def write(self, _: str) -> int:
+            target._handle_termination(signal.SIGTERM, None)
+            return 0
+
+    handler = logging.StreamHandler(Interrupted())
+    target.logger.addHandler(handler)
+    try:
+        with pytest.raises(TerminatedError):
+            target.logger.warning("something")
+    finally:
+        target.logger.removeHandler(handler)
 
 
 def test_settings_are_checked_even_if_nothing_is_read(new_target: Any) -> None:
