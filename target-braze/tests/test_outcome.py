@@ -25,6 +25,10 @@ def test_nothing_read() -> None:
     assert lines()[0] == "0 records read: 0 delivered."
 
 
+def test_a_dry_run_says_first_that_it_was_one() -> None:
+    assert lines(dry_run=True)[0].startswith("Dry run: nothing was sent")
+
+
 def test_every_outcome_is_named_if_there_is_one() -> None:
     first = lines(records=10, delivered=0, unchanged=1, held=2, rejected=3, unfinished=4)[0]
     assert first == "10 records read: 0 delivered, 1 unchanged, 2 held, 3 rejected, 4 unfinished."

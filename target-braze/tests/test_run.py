@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from target_braze import reports
-from target_braze.errors import DeadLetterError, DeliveryError, SettingsError
+from target_braze.errors import DataPointLimitError, DeadLetterError, DeliveryError, SettingsError
 from target_braze.rejections import Rejection
 from target_braze.run import Run
 from target_braze.settings import RejectionLimit, read_settings
@@ -321,6 +321,42 @@ def test_a_state_that_cannot_be_passed_on_stops_the_run(start: Any, update: Any)
         take(run, update("a"))
         run.finish()
     assert isinstance(run.failure, DeliveryError)
+
+
+def test_a_run_stops_before_the_request_that_would_cost_too_much(
+    start: Any, states: list[Any], update: Any, braze: Any
+) -> None:
+    """Each object costs one data point; those before are delivered and acknowledged."""
+    run = start(max_data_points=2)
+    with pytest.raises(DataPointLimitError, match=r"2 of 2 are used, and it costs 1"):  # noqa: PT012 - at the last one
+        for number in range(4):
+            take(run, update(str(number)))
+            run.receive(number)
+    summary = run.abandon()
+    assert braze.names == ["0", "1"]
+    assert states[-1] == 1
+    assert (summary["data_points"], summary["unfinished"]) == (2, 2)
+
+
+def test_a_limit_that_is_met_is_not_passed(start: Any, update: Any) -> None:
+    run = start(max_data_points=2)
+    for number in range(2):
+        take(run, update(str(number)))
+    assert run.finish()["data_points"] == 2
+
+
+def test_a_dry_run_sends_nothing_and_lets_no_state_leave(
+    start: Any, states: list[Any], update: Any, braze: Any
+) -> None:
+    run = start(dry_run=True)
+    take(run, update("a"))
+    take(run, None, NOBODY)
+    run.receive(1)
+    summary = run.finish()
+    assert braze.calls == []
+    assert states == []
+    assert (summary["dry_run"], summary["delivered"], summary["rejected"], summary["requests"]) == (True, 1, 1, 1)
+    assert len(dead_letter(run)) == 1
 
 
 def test_legacy_contracts_have_the_limit_per_array(start: Any, update: Any, braze: Any) -> None:

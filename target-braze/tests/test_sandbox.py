@@ -147,3 +147,21 @@ def test_it_is_started_without_our_input(braze: Any, programs: Path, monkeypatch
         sandbox.running_sandbox()
     assert given["stdin"] is subprocess.DEVNULL
     assert given["capture_output"]
+
+
+def test_one_that_runs_on_another_port_is_used_there(
+    braze: Any, programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRAZE_SANDBOX_PORT", "1")
+    is_sandbox(braze)
+    program(programs, f"echo It runs already at; echo {braze.url}")
+    assert sandbox.running_sandbox() == braze.url
+
+
+def test_an_address_elsewhere_is_not_believed(braze: Any, programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sandbox is on this machine, and customer data stays here."""
+    url = use_port_of(braze, monkeypatch)
+    started = programs / "started"
+    braze.script = lambda _: braze.Reply(200, {"service": "braze-sandbox"} if started.exists() else {})
+    program(programs, f"echo > {started}; echo http://sandbox.example.com:8977")
+    assert sandbox.running_sandbox() == url
