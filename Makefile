@@ -28,7 +28,7 @@ soak: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(foreach folder,$(PACKAGES),$(BIN)/mypy $(folder) &&) $(BIN)/mypy tests benchmarks demo
+	$(foreach folder,$(PACKAGES),$(BIN)/mypy $(folder) &&) $(BIN)/mypy tests benchmarks demo conftest.py
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py
