@@ -45,6 +45,9 @@ _UNINTERRUPTED_SECONDS: Final = 0.1
 class Outcomes(Protocol):
     """Whoever is told what became of requests, on the delivery's thread. What it raises ends the delivery."""
 
+    def submitted(self, position: int) -> None:
+        """A request was submitted with this position."""
+
     def sent(self, request: Request, *, is_retry: bool) -> None:
         """A request leaves."""
 
@@ -137,7 +140,7 @@ class Delivery:
             self._changed.wait_for(lambda: self._failure or self._unfinished < most)
             self._raise_failure()
             self._unfinished += 1
-        self._hand_over(self._queue.put_nowait, (position, request))
+        self._hand_over(self._enqueue, position, request)
 
     def call(self, function: Callable[[], None]) -> None:
         """Run a function on the delivery's thread, after all that was handed over before.
@@ -180,6 +183,10 @@ class Delivery:
     def call_later(self, seconds: float, function: Callable[[], None]) -> None:
         """Run a function on this thread after a time."""
         self._loop.call_later(seconds, function)
+
+    def _enqueue(self, position: int, request: Request) -> None:
+        self._outcomes.submitted(position)
+        self._queue.put_nowait((position, request))
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

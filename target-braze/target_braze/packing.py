@@ -62,7 +62,11 @@ class Request:
         )
         return b"{%b}" % b",".join(arrays)
 
-    def _arrays(self) -> Iterator[tuple[ObjectKind, list[Update]]]:
+    def _arrays(self) -> Iterator[tuple[ObjectKind, Sequence[Update]]]:
+        kinds = list(map(_kind, self.objects))
+        if kinds.count(kinds[0]) == len(kinds):  # as good as always
+            yield kinds[0], self.objects
+            return
         for kind, updates in groupby(sorted(self.objects, key=_kind_order), key=_kind):
             yield kind, list(updates)
 

@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
@@ -37,6 +37,7 @@ class Envelope(msgspec.Struct, gc=False):
 
 
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
+_BUFFER_BYTES: Final = 1 << 20
 # what the settings and schemas need is small; decimals stay exact for the records that take this way
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
@@ -69,8 +70,15 @@ class MessageReader(GenericSingerReader[bytes]):
 
     @property
     def default_input(self) -> IO[bytes]:
-        """Standard input; a property, since it may be replaced after the import."""
-        return sys.stdin.buffer
+        """Standard input; a property, since it may be replaced after the import.
+
+        With a buffer of its own: each read lets the delivery's thread take over, and Python's default of 8 kB makes
+        that happen every dozen records.
+        """
+        try:
+            return open(sys.stdin.fileno(), "rb", buffering=_BUFFER_BYTES, closefd=False)
+        except (OSError, AttributeError):  # no file, as in tests
+            return sys.stdin.buffer
 
     def process_lines(
         self, file_input: IO[Any] | None, callbacks: dict[str, Callable[[Message], None]]

@@ -28,6 +28,7 @@ class Rehearsal:
 
     def submit(self, position: int, request: Request) -> None:
         """Count a request as accepted."""
+        self._outcomes.submitted(position)
         self._outcomes.sent(request, is_retry=False)
         self._outcomes.accepted(request.objects)
         self._outcomes.ended(position)

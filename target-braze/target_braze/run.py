@@ -161,7 +161,6 @@ class Run:
 
     def _submit(self, request: Request, position: int) -> None:
         self._spend(request)
-        self._delivery.call(partial(self._acknowledger.opened, position))
         self._delivery.submit(position, request)
 
     def _spend(self, request: Request) -> None:
@@ -191,6 +190,10 @@ class Run:
         self._acknowledge()
 
     # On the delivery's thread
+
+    def submitted(self, position: int) -> None:
+        """Let no STATE that covers the request pass it."""
+        self._acknowledger.opened(position)
 
     def sent(self, request: Request, *, is_retry: bool) -> None:
         """A request leaves."""

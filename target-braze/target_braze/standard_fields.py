@@ -47,6 +47,7 @@ REFUSED_NAMES: Final = frozenset({"email_subscription_info"})
 _EMAIL: Final = re.compile(
     r"[^@\s,;<>\"\x00-\x1f\x7f]+@[^@\s,;<>\"\[\]\x00-\x1f\x7f]+\.[^@\s,;<>\".\[\]\x00-\x1f\x7f]{2,}"
 )
+_PLAIN_EMAIL: Final = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z0-9-]{2,}")
 _PHONE_PUNCTUATION: Final = re.compile(r"[\s().\-/]+")
 _PHONE: Final = re.compile(r"\+?[0-9]{7,15}")
 _IMAGE_URL: Final = re.compile(r"https?://[^\s/]\S*")
@@ -78,6 +79,8 @@ def short_text(value: Any) -> str:
 
 def email(value: Any) -> str:
     """An e-mail address in lower case, as Braze stores it."""
+    if isinstance(value, str) and _PLAIN_EMAIL.fullmatch(value) and len(value) <= MAX_STRING_CHARACTERS:
+        return value  # as most are
     text = _text(value).strip().lower()
     if not _EMAIL.fullmatch(text) or ".." in text or len(text) > MAX_STRING_CHARACTERS:
         raise RefusalError("not a valid email address")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from target_braze.responses import without_values
@@ -74,6 +75,8 @@ class StreamTally:
 
 _SUMS = ("records", "delivered", "unchanged", "held", "rejected", "unfinished", "objects", "data_points")
 
+_stream_and_shape = attrgetter("stream", "shape")
+
 
 class Tally:
     """The counts of a run."""
@@ -115,7 +118,7 @@ class Tally:
 
     def accepted(self, objects: Iterable[Update]) -> None:
         """Count objects that Braze accepted."""
-        counts = Counter((update.stream, update.shape) for update in objects)
+        counts = Counter(map(_stream_and_shape, objects))
         with self._lock:
             for (stream, shape), count in counts.items():
                 self.streams[stream].delivered += count

@@ -177,8 +177,12 @@ class RecordedOutcomes:
 
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
+        self.submitted_positions: list[int] = []
         self.fails_at: str | None = None
         self._changed = threading.Condition()
+
+    def submitted(self, position: int) -> None:
+        self.submitted_positions.append(position)
 
     def sent(self, request: Request, *, is_retry: bool) -> None:
         self._note("sent", tuple(update.identity.value for update in request.objects), is_retry)
