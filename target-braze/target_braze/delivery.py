@@ -230,6 +230,10 @@ class Delivery:
             task = asyncio.create_task(self._carry(position, request))
             self._tasks.add(task)
             task.add_done_callback(self._carried)
+            if not self._client.was_reached:
+                # The first goes alone: a wrong key is worth one request, not hundreds, and the pace is kept better
+                # once there is a connection.
+                await asyncio.wait([task])
 
     async def _carry(self, position: int, request: Request) -> None:
         """See one request to its end."""

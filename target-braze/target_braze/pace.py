@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SPREAD: Final = 1.02
-"""Requests start 2 % further apart than the limit says: what leaves evenly does not arrive evenly."""
+_SPREAD: Final = 1.025
+"""Requests start 2.5 % further apart than the limit says: what leaves evenly does not arrive evenly."""
 _CATCH_UP_SECONDS: Final = 0.005
 """How much of a late start may be made up for by starting the next requests earlier."""
 _LEAST_EPOCH: Final = 1_000_000_000

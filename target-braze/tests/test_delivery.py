@@ -35,9 +35,11 @@ def deliver(braze: Any, outcomes: Any) -> Iterator[Callable[..., Delivery]]:
         endpoint: str = "",
         told: Any = None,
         on_failure: Callable[[], None] = lambda: None,
+        was_reached: bool = False,
     ) -> Delivery:
         limits = Limits(per_second, connections, timeout_seconds, retry_seconds)
         delivery = Delivery(endpoint or braze.url, KEY, limits, told or outcomes, on_failure)
+        delivery._client.was_reached = was_reached
         started.append(delivery)
         delivery.start()
         return delivery
@@ -116,7 +118,7 @@ def test_many_are_in_flight_and_the_next_ones_wait(deliver: Any, braze: Any, req
             return super().wait(timeout)
 
     braze.holds = lambda _: True
-    delivery = deliver(connections=4)
+    delivery = deliver(connections=4, was_reached=True)
     delivery._changed = NoticedCondition()
     submitted: list[int] = []
 
@@ -504,11 +506,30 @@ def test_what_no_retry_can_mend_stops_all(
         delivery.call(lambda: None)
 
 
+def test_the_first_request_goes_alone(deliver: Any, outcomes: Any, request_of: Any) -> None:
+    """Until something has answered: what is told of it comes before anything that is told of another."""
+    delivery = deliver(connections=4)
+    submit_all(delivery, [request_of(str(number)) for number in range(1, 5)])
+    delivery.finish()
+    assert outcomes.told[:3] == [("sent", ("1",), False), ("accepted", "1"), ("ended", 1)]
+    assert len(outcomes.of("ended")) == 4
+
+
+def test_a_wrong_key_costs_one_request(deliver: Any, braze: Any, request_of: Any) -> None:
+    braze.script = lambda _: braze.Reply(401)
+    delivery = deliver(connections=8)
+    submit_all(delivery, [request_of(str(number)) for number in range(16)])
+    with pytest.raises(DeliveryError):
+        delivery.finish()
+    delivery.close()
+    assert len(braze.calls) == 1
+
+
 def test_failure_is_told_once_though_many_fail(deliver: Any, braze: Any, request_of: Any) -> None:
     failed: list[int] = []
     braze.holds = lambda _: True
     braze.script = lambda _: braze.Reply(401)
-    delivery = deliver(connections=4, on_failure=lambda: failed.append(1))
+    delivery = deliver(connections=4, was_reached=True, on_failure=lambda: failed.append(1))
     submit_all(delivery, [request_of(str(number)) for number in range(4)])
     braze.wait_for(lambda: len(braze.calls) == 4)
     braze.release()
@@ -521,7 +542,7 @@ def test_failure_is_told_once_though_many_fail(deliver: Any, braze: Any, request
 def test_those_in_flight_beside_a_failure_still_count(deliver: Any, outcomes: Any, braze: Any, request_of: Any) -> None:
     braze.holds = named("good")
     braze.script = lambda call: braze.Reply(401 if "bad" in call.names else 201)
-    delivery = deliver()
+    delivery = deliver(was_reached=True)
     delivery.submit(1, request_of("good"))
     braze.wait_for(lambda: braze.calls)
     delivery.submit(2, request_of("bad"))
@@ -587,7 +608,7 @@ def test_closing_lets_those_in_flight_finish_and_starts_none(
     deliver: Any, outcomes: Any, braze: Any, request_of: Any
 ) -> None:
     braze.holds = lambda _: True
-    delivery = deliver(connections=2)
+    delivery = deliver(connections=2, was_reached=True)
     submit_all(delivery, [request_of(str(number)) for number in range(1, 5)])
     braze.wait_for(lambda: len(braze.calls) == 2)
     stop(delivery)
@@ -686,7 +707,7 @@ def test_a_pause_is_said_once(
     caplog.set_level(logging.INFO)
     braze.holds = lambda _: True
     braze.script = lambda _: braze.Reply(429, b"", {"Retry-After": "30"})
-    delivery = deliver(connections=4)
+    delivery = deliver(connections=4, was_reached=True)
     paused = threading.Semaphore(0)
     usual = delivery._pause
 

@@ -167,6 +167,7 @@ def test_a_state_leaves_when_it_comes_and_when_it_is_time(start: Any, states: li
 def test_no_state_passes_a_request_in_flight(start: Any, states: list[Any], update: Any, braze: Any) -> None:
     braze.holds = lambda call: call.names == ["0"]
     run = start()
+    run._delivery._client.was_reached = True
     for number in range(4):
         take(run, update(str(number)))
         run.receive(number)
@@ -182,6 +183,7 @@ def test_no_state_passes_a_request_that_failed(start: Any, states: list[Any], up
     braze.holds = lambda call: call.names in (["0"], ["1"])
     braze.script = lambda call: braze.Reply(401 if call.names == ["1"] else 201)
     run = start()
+    run._delivery._client.was_reached = True
     for number in range(3):
         take(run, update(str(number)))
         run.receive(number)
