@@ -17,6 +17,9 @@ _SPREAD: Final = 1.025
 """Requests start 2.5 % further apart than the limit says: what leaves evenly does not arrive evenly."""
 _CATCH_UP_SECONDS: Final = 0.005
 """How much of a late start may be made up for by starting the next requests earlier."""
+_WARM_UP_SECONDS: Final = 0.5
+"""How long after the first request the pace is half of what it may be: until connections are open, requests leave late,
+and would arrive in a heap with those after them."""
 _LEAST_EPOCH: Final = 1_000_000_000
 """A reset beyond it is a second since 1970, not a number of seconds left."""
 
@@ -31,6 +34,7 @@ class Pace:
 
     per_second: float
     _next: float = float("-inf")
+    _warm_at: float | None = None
     _paused_until: float = float("-inf")
 
     def wait(self, now: float) -> float:
@@ -39,7 +43,10 @@ class Pace:
 
     def started(self, now: float) -> None:
         """Note that a request starts."""
-        self._next = max(self._next, now - _CATCH_UP_SECONDS) + _SPREAD / self.per_second
+        if self._warm_at is None:
+            self._warm_at = now + _WARM_UP_SECONDS
+        interval = _SPREAD / self.per_second * (2 if now < self._warm_at else 1)
+        self._next = max(self._next, now - _CATCH_UP_SECONDS) + interval
 
     def pause(self, now: float, seconds: float) -> None:
         """Start no request for so long: the limit is everybody's, not one request's."""

@@ -136,3 +136,17 @@ def test_announced_wait(headers: dict[str, str], seconds: float | None) -> None:
 def test_law_that_no_header_breaks_it(headers: dict[str, Any]) -> None:
     seconds = announced_wait(headers, NOW)
     assert seconds is None or 0 <= seconds < float("inf")
+
+
+def test_it_warms_up_at_half_the_pace() -> None:
+    """What leaves late while connections are opened must not arrive in a heap with what leaves after it."""
+    pace, now, started = Pace(per_second=200), 0.0, []
+    while now < 1.5:
+        if wait := pace.wait(now):
+            now += wait
+            continue
+        pace.started(now)
+        started.append(now)
+    first = sum(moment < 0.5 for moment in started)
+    assert 45 <= first <= 52
+    assert 90 <= sum(0.5 <= moment < 1.0 for moment in started) <= 100
