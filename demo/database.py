@@ -157,6 +157,8 @@ class Server:
                 stderr=subprocess.STDOUT,
                 check=False,
                 user=UNPRIVILEGED_USER if _is_root() else None,
+                # of root's group, it would be kept out of folders that others may pass through
+                group=pwd.getpwnam(UNPRIVILEGED_USER).pw_gid if _is_root() else None,
                 extra_groups=() if _is_root() else None,
             )
         if done.returncode:
