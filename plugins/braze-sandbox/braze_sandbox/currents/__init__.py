@@ -1,0 +1,1 @@
+"""Braze Currents as the sandbox plays it: Avro files of engagement events in a bucket or folder."""
