@@ -4,7 +4,7 @@ Responsible for the bookmark. Promises that a file that can be listed is read, w
 that none is read again without need: only the file in flight when a run dies, and files that were written again. Must
 never do I/O or look at a clock; the time is the bucket's own, given by the caller.
 
-For each folder of a connector (see `keys.connector_folder`) the bookmark holds
+For each folder `…/event_type=<T>` (several connectors may write to one stream) the bookmark holds
 
 - **positions** (`spans`): all files up to this time of writing and key were read. A position stays `settle_minutes`
   behind the bucket's clock, because files appear behind others: a multipart upload bears the time of its beginning, a
@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_braze_currents.files import File, read_time, write_time
-from tap_braze_currents.keys import connector_folder, floor_hour, parse
+from tap_braze_currents.keys import event_type_folder, floor_hour, parse
 from tap_braze_currents.spans import FIRST, LAST, Queue, Span, cut, join
 
 if TYPE_CHECKING:
@@ -86,16 +86,18 @@ class Selection:
 
 
 class FolderBookmark:
-    """The bookmark of the files in one connector's folder."""
+    """The bookmark of the files in one folder."""
 
     def __init__(self, folder: str, state: dict[str, Any]) -> None:
-        self._folder = folder
-        self._spans = [_span(folder, span) for span in state.get("spans", [])]
+        self._prefix = f"{folder}/"
+        self._spans = [_span(self._prefix, span) for span in state.get("spans", [])]
         self._queues: list[Queue] = []
         self._horizon: datetime | None = None
-        self._seen: dict[str, str] = {folder + key: str(version) for key, version in state.get("seen", {}).items()}
+        self._seen: dict[str, str] = {
+            self._prefix + key: str(version) for key, version in state.get("seen", {}).items()
+        }
         self.set_aside: dict[str, tuple[str, str]] = {
-            folder + key: (str(entry["version"]), str(entry["reason"]))
+            self._prefix + key: (str(entry["version"]), str(entry["reason"]))
             for key, entry in state.get("set_aside", {}).items()
         }
 
@@ -144,10 +146,10 @@ class FolderBookmark:
         """See `Bookmark.to_state`."""
         state: dict[str, Any] = {"spans": [self._span_state(span) for span in self._known()]}
         if self._seen:
-            state["seen"] = {key.removeprefix(self._folder): self._seen[key] for key in sorted(self._seen)}
+            state["seen"] = {key.removeprefix(self._prefix): self._seen[key] for key in sorted(self._seen)}
         if self.set_aside:
             state["set_aside"] = {
-                key.removeprefix(self._folder): {"version": version, "reason": reason}
+                key.removeprefix(self._prefix): {"version": version, "reason": reason}
                 for key, (version, reason) in sorted(self.set_aside.items())
             }
         return state
@@ -183,26 +185,32 @@ class FolderBookmark:
             "from": span.start if span.start != FIRST else None,
             "until": span.end if span.end != LAST else None,
             "modified": write_time(span.position[0]),
-            "key": span.position[1].removeprefix(self._folder),
+            "key": span.position[1].removeprefix(self._prefix),
             "unread_from": span.unread_from,
         }
         return {name: value for name, value in state.items() if value is not None}
 
 
 class Bookmark:
-    """The bookmark of one stream: of the files of one event type, in every connector's folder."""
+    """The bookmark of one stream: of each folder that has its files.
+
+    A folder has its own, so that one that comes in sight later, by another `path` or `integrations`, is read whole.
+    """
 
     def __init__(self, folders: dict[str, FolderBookmark] | None = None) -> None:
         self._folders = folders or {}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Bookmark:
-        """Take up the bookmark that a state holds; an empty one has read nothing.
+        """Take up the bookmark that a state holds; a state without one has read nothing.
+
+        Args:
+            state: What `to_state` returned. Whatever else the SDK keeps beside it is left alone.
 
         Raises:
             BookmarkError: The state is of another version, or damaged.
         """
-        if not state:
+        if not {"version", "folders"} & state.keys():
             return cls()
         remedy = "or remove this stream's bookmark from the state to read everything from start_date on again"
         if state.get("version") != STATE_VERSION:
@@ -223,8 +231,8 @@ class Bookmark:
         return {"version": STATE_VERSION, "folders": folders}
 
     def listing_floor(self, folder: str, selection: Selection) -> str | None:
-        """Return the hour from which to list the event type in a connector's folder, `None` for all of it."""
-        known = self._folders.get(folder)
+        """Return the hour from which to list a folder `…/event_type=<T>`, `None` for all of it."""
+        known = self._folders.get(folder.rstrip("/"))
         return known.listing_floor(selection) if known else selection.start_date
 
     def select(
@@ -233,17 +241,17 @@ class Bookmark:
         """Choose the files to read, and begin a run.
 
         Args:
-            files: All files of the event type from the listing floor of each folder on; more do no harm.
+            files: All files of the stream, in each folder from its listing floor on; more do no harm.
             now: The bucket's clock when the listing began, which is what its files are stamped with.
             selection: The settings.
-            folders: The connectors' folders that were listed, if they may have held nothing.
+            folders: The folders that were listed, should one of them have held no file.
 
         Returns:
             The files to read, in the order in which to read them: by time of writing, then by key.
         """
-        by_folder: defaultdict[str, list[File]] = defaultdict(list, {folder: [] for folder in folders})
+        by_folder: defaultdict[str, list[File]] = defaultdict(list, {folder.rstrip("/"): [] for folder in folders})
         for file in files:
-            by_folder[connector_folder(file.key)].append(file)
+            by_folder[event_type_folder(file.key)].append(file)
         selected = [
             file for folder, listed in by_folder.items() for file in self._folder(folder).select(listed, now, selection)
         ]
@@ -251,7 +259,7 @@ class Bookmark:
 
     def read(self, file: File) -> None:
         """Note that all records of a file are out. So it is for one that has none, or that is no longer there."""
-        self._folder(connector_folder(file.key)).read(file)
+        self._folder(event_type_folder(file.key)).read(file)
 
     def set_aside(self, file: File, reason: str) -> None:
         """Note that a file cannot be read and is passed over; the next run selects it again.
@@ -260,7 +268,7 @@ class Bookmark:
             file: The file.
             reason: What is wrong with it, for people; it is written to state, so it must hold no value of a record.
         """
-        self._folder(connector_folder(file.key)).put_aside(file, reason)
+        self._folder(event_type_folder(file.key)).put_aside(file, reason)
 
     @property
     def files_set_aside(self) -> dict[str, str]:
@@ -276,12 +284,12 @@ class Bookmark:
         return self._folders.setdefault(folder, FolderBookmark(folder, {}))
 
 
-def _span(folder: str, state: dict[str, Any]) -> Span:
+def _span(prefix: str, state: dict[str, Any]) -> Span:
     """Take up a span from state."""
     return Span(
         start=state.get("from") or FIRST,
         end=state.get("until") or LAST,
-        position=(read_time(state["modified"]), folder + state["key"]),
+        position=(read_time(state["modified"]), prefix + state["key"]),
         unread_from=state.get("unread_from"),
     )
 

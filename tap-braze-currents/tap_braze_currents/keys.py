@@ -129,11 +129,10 @@ def stream_name(event_type: str) -> str:
     return event_type.lower().replace(".", "_")
 
 
-def connector_folder(key: str) -> str:
-    """Return what stands before `event_type=` in a file's key: the folder of one connector, `""` at the top."""
+def event_type_folder(key: str) -> str:
+    """Return the folder of one connector's event type that a file lies in, `…/event_type=<T>`."""
     # The innermost one, as in `parse`: a prefix may be called anything.
-    head, found, _ = f"/{key}".rpartition("/event_type=")
-    return f"{head}/"[1:] if found else ""
+    return key.rpartition("/date=")[0]
 
 
 def start_after(event_type_folder: str, floor: str | None) -> str | None:
