@@ -1,1 +1,5 @@
-"""Singer tap for Braze Currents; not built yet (see README.md)."""
+"""Singer tap for Braze Currents."""
+
+from importlib.metadata import version
+
+__version__ = version("tap-braze-currents")

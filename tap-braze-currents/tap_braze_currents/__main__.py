@@ -1,0 +1,27 @@
+"""The command line, `tap-braze-currents` or `python -m tap_braze_currents`: turns what ended a run to exit codes."""
+
+from __future__ import annotations
+
+import sys
+
+from tap_braze_currents.errors import TapBrazeCurrentsError, TerminatedError
+from tap_braze_currents.tap import TapBrazeCurrents
+
+SIGNAL_BASE = 128
+"""A shell's exit code for a process that a signal ended is this and the signal's number."""
+
+
+def main() -> None:
+    """Run the tap; exit with 0, with 1 after an error, with 143 or 130 after SIGTERM or SIGINT."""
+    try:
+        TapBrazeCurrents.cli()
+    except TerminatedError as error:
+        TapBrazeCurrents.logger.warning("%s", error)
+        sys.exit(SIGNAL_BASE + error.signal_number)
+    except TapBrazeCurrentsError as error:
+        TapBrazeCurrents.logger.error("%s", error)  # for a person: where in our code it was raised is of no use
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

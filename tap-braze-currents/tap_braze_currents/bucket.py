@@ -1,0 +1,248 @@
+"""The bucket: lists it and fetches files. Owns all access to it, through fsspec.
+
+S3 is listed page by page with `StartAfter`, so that hours that are settled are not listed again, and its own clock is
+what the bookmarks go by; other file systems are walked.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import email.utils
+import posixpath
+from typing import TYPE_CHECKING, Any, Final
+
+import fsspec
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tap_braze_currents.errors import BucketError, FileError, SettingsError
+from tap_braze_currents.files import File
+from tap_braze_currents.keys import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+HEADER_BYTES: Final = 16_384
+"""More than any file's header: Avro schema and all."""
+_EXTRAS: Final = {"gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "abfss": "az"}
+_EVENT_TYPE: Final = "event_type="
+_INTEGRATION: Final = ".integration."
+_S3_CONFIG: Final = {
+    # Compatible stores send no checksum for a part of a file, or the whole file's, which then does not fit
+    "response_checksum_validation": "when_required",
+    "request_checksum_calculation": "when_required",
+    "retries": {"mode": "adaptive", "max_attempts": 8},
+}
+
+
+class Bucket:
+    """Where Currents writes.
+
+    Args:
+        path: A URL or a local folder.
+        s3: Options of s3fs: credentials, endpoint.
+        connections: Most connections at once.
+
+    Raises:
+        SettingsError: If nothing here can read such a path.
+    """
+
+    def __init__(self, path: str, s3: Mapping[str, Any], connections: int) -> None:
+        self.path = path
+        protocol = path.partition("://")[0] if "://" in path else "file"
+        self._is_s3 = protocol in {"s3", "s3a"}
+        options: dict[str, Any] = {}
+        if self._is_s3:
+            s3 = dict(s3)
+            endpoint = s3.pop("endpoint_url", None)
+            options = {
+                **s3,
+                "endpoint_url": endpoint,
+                "config_kwargs": {**_S3_CONFIG, "max_pool_connections": connections + 2},
+                "use_listings_cache": False,
+                "skip_instance_cache": True,
+            }
+        try:
+            self._files, root = fsspec.core.url_to_fs(path, **options)
+        except ImportError:
+            extra = _EXTRAS.get(protocol)
+            raise SettingsError(
+                f"`path` is {path!r}, for which a package is missing: install tap-braze-currents[{extra}]."
+                if extra
+                else f"`path` is {path!r}; it begins with none of s3://, gs://, az://, nor is it a folder."
+            ) from None
+        except ValueError as error:
+            raise SettingsError(f"`path` is {path!r}, which cannot be used: {error}.") from None
+        self._root = str(root).rstrip("/")
+        self._now: dt.datetime | None = None
+
+    @property
+    def now(self) -> dt.datetime:
+        """The time by the store's own clock when it was first listed, by this machine's where it tells none."""
+        return self._now or dt.datetime.now(dt.timezone.utc)
+
+    def event_types(self, integrations: frozenset[str]) -> dict[str, list[str]]:
+        """Event type → the folders that have its files, one for each integration.
+
+        Args:
+            integrations: Identifiers of the integrations to look at; none for all.
+
+        Raises:
+            BucketError: If the bucket cannot be listed.
+        """
+        found: dict[str, list[str]] = {}
+        for folder in self._folders_of_integrations(integrations):
+            for path in self._folders(folder):
+                name = posixpath.basename(path)
+                if name.startswith(_EVENT_TYPE):
+                    found.setdefault(name[len(_EVENT_TYPE) :], []).append(path)
+        return found
+
+    def _folders_of_integrations(self, integrations: frozenset[str]) -> list[str]:
+        """The folders named dataexport.….integration.<id>, at the path itself, right below it, or two levels down."""
+        level = [self._root]
+        for _ in range(3):
+            found = [path for path in level if _INTEGRATION in posixpath.basename(path)]
+            if found:
+                return [path for path in found if not integrations or path.rpartition(_INTEGRATION)[2] in integrations]
+            level = [inner for path in level for inner in self._folders(path)]
+        return []
+
+    def files(self, folder: str, start_hour: str | None) -> Iterator[File]:
+        """The files of one event type of one integration, from an hour on.
+
+        Args:
+            folder: As `event_types` gives it.
+            start_hour: `YYYY-MM-DD-HH`, or None for all.
+
+        Yields:
+            Files that Braze wrote. What else lies there is passed over.
+
+        Raises:
+            BucketError: If the bucket cannot be listed.
+        """
+        for key, size, etag, modified in self._objects(folder, start_hour):
+            place = parse(key)
+            if place is not None and (start_hour is None or place.hour >= start_hour):
+                yield File(key, size, etag, modified, place)
+
+    def fetch(self, file: File) -> bytes:
+        """All of a file.
+
+        Raises:
+            FileError: If it cannot be had; the message says why.
+        """
+        return self._fetch(file, None)
+
+    def head(self, file: File) -> bytes:
+        """The beginning of a file, long enough for its header.
+
+        Raises:
+            FileError: If it cannot be had.
+        """
+        return self._fetch(file, HEADER_BYTES)
+
+    def _fetch(self, file: File, size: int | None) -> bytes:
+        try:
+            data: bytes = self._files.cat_file(file.key, start=None if size is None else 0, end=size)
+        except FileNotFoundError:
+            raise FileError("it is gone: it was listed and cannot be found any more") from None
+        except PermissionError as error:
+            raise FileError(
+                f"access denied: reading it needs s3:GetObject, and kms:Decrypt if it is encrypted ({_code(error)})"
+            ) from None
+        except (OSError, ClientError, BotoCoreError) as error:
+            if "InvalidObjectState" in str(error) or "archive" in str(error).lower():
+                raise FileError("it is archived (Glacier): restore it, or let `start_date` begin after it") from None
+            raise FileError(f"it cannot be fetched ({_code(error)})") from None
+        return data
+
+    def _folders(self, path: str) -> list[str]:
+        try:
+            if self._is_s3:
+                return [
+                    prefix["Prefix"].rstrip("/")
+                    for page in self._pages(path + "/", Delimiter="/")
+                    for prefix in page.get("CommonPrefixes", ())
+                ]
+            entries = self._files.ls(path, detail=True)
+        except FileNotFoundError:
+            return []
+        except PermissionError as error:
+            raise self._not_listed(error) from None
+        return sorted(str(entry["name"]).rstrip("/") for entry in entries if entry["type"] == "directory")
+
+    def _objects(self, folder: str, start_hour: str | None) -> Iterator[tuple[str, int, str, dt.datetime]]:
+        if self._is_s3:
+            bucket = self._root.partition("/")[0]
+            start = {} if start_hour is None else {"StartAfter": f"{_in_bucket(folder)}/date={start_hour}"}
+            for page in self._pages(folder + "/", **start):
+                for entry in page.get("Contents", ()):
+                    key = f"{bucket}/{entry['Key']}"
+                    yield key, entry["Size"], entry["ETag"].strip('"'), entry["LastModified"]
+            return
+        try:
+            entries = self._files.find(folder, detail=True).values()
+        except PermissionError as error:
+            raise self._not_listed(error) from None
+        for entry in entries:
+            yield str(entry["name"]), int(entry["size"] or 0), _etag(entry), _modified(entry)
+
+    def _pages(self, prefix: str, **options: Any) -> Iterator[dict[str, Any]]:
+        """The pages of a listing; the first ever tells the store's time."""
+        bucket = self._root.partition("/")[0]
+        token: dict[str, str] = {}
+        while True:
+            try:
+                page = self._files.call_s3(
+                    "list_objects_v2", Bucket=bucket, Prefix=_in_bucket(prefix), **{**options, **token}
+                )
+            except (OSError, ClientError, BotoCoreError) as error:
+                raise self._not_listed(error) from None
+            if self._now is None:
+                self._now = _date(page.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date"))
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            token = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def _not_listed(self, error: Exception) -> BucketError:
+        return BucketError(
+            f"{self.path} cannot be listed ({_code(error)}). Check `path`, the credentials (they need s3:ListBucket "
+            "and s3:GetObject) and `s3_endpoint_url`."
+        )
+
+
+def _in_bucket(path: str) -> str:
+    """A path without its bucket."""
+    return path.partition("/")[2]
+
+
+def _etag(entry: Mapping[str, Any]) -> str:
+    """What changes when a file is written anew; a local file has no more than its times."""
+    etag = entry.get("ETag") or entry.get("etag") or entry.get("md5Hash") or entry.get("mtime") or ""
+    return str(etag).strip('"')
+
+
+def _modified(entry: Mapping[str, Any]) -> dt.datetime:
+    for name in ("LastModified", "last_modified", "updated", "mtime"):
+        value = entry.get(name)
+        if isinstance(value, dt.datetime):
+            return value if value.tzinfo else value.replace(tzinfo=dt.timezone.utc)
+        if isinstance(value, int | float):
+            return dt.datetime.fromtimestamp(value, dt.timezone.utc)
+        if isinstance(value, str) and value:
+            return dt.datetime.fromisoformat(value.replace("Z", "+00:00"))
+    raise BucketError(f"{entry.get('name')}: the store does not say when it was written.")
+
+
+def _date(text: str | None) -> dt.datetime | None:
+    return email.utils.parsedate_to_datetime(text) if text else None
+
+
+def _code(error: BaseException) -> str:
+    """What the store says, in a word."""
+    cause = error.__cause__ or error
+    response = getattr(cause, "response", None)
+    if isinstance(response, dict):
+        return str(response.get("Error", {}).get("Code") or type(cause).__name__)
+    return getattr(error, "strerror", None) or type(error).__name__

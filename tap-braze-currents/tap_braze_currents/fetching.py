@@ -1,0 +1,69 @@
+"""Fetches files ahead of their need, several at once, and hands them out in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from tap_braze_currents.files import File
+
+MAX_BYTES: Final = 64_000_000
+"""Bytes fetched and not yet handed out; one file may be larger, and then is alone."""
+
+
+class Fetched:
+    """A file and what became of fetching it.
+
+    Attributes:
+        file: The file.
+    """
+
+    def __init__(self, file: File, future: Future[bytes]) -> None:
+        self.file = file
+        self._future = future
+
+    def data(self) -> bytes:
+        """Its bytes; waits for them.
+
+        Raises:
+            FileError: If it could not be fetched.
+        """
+        return self._future.result()
+
+
+def fetched_in_order(
+    files: Sequence[File], fetch: Callable[[File], bytes], parallel: int, max_bytes: int = MAX_BYTES
+) -> Iterator[Fetched]:
+    """Files in their order, each with its fetching under way or done.
+
+    Args:
+        files: What to fetch.
+        fetch: Fetches one; called on several threads.
+        parallel: Most files at once.
+        max_bytes: Most bytes under way or waiting.
+
+    Yields:
+        Each file. When the next one is asked for, the one before is done with.
+    """
+    waiting: deque[Fetched] = deque()
+    ahead = 0
+    upcoming = iter(files)
+    following = next(upcoming, None)
+    with ThreadPoolExecutor(parallel, thread_name_prefix="fetch") as pool:
+        try:
+            while following is not None or waiting:
+                while following is not None and (
+                    not waiting or (len(waiting) < 2 * parallel and ahead + following.size <= max_bytes)
+                ):
+                    waiting.append(Fetched(following, pool.submit(fetch, following)))
+                    ahead += following.size
+                    following = next(upcoming, None)
+                fetched = waiting.popleft()
+                yield fetched
+                ahead -= fetched.file.size
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,256 @@
+"""One stream, the events of one type: list → select → read → emit → advance.
+
+Records of a file leave in order; STATE covers a file only after its last record. So a crash repeats the file it was in,
+and loses nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from singer_sdk import Stream
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.singerlib import Metadata, MetadataMapping
+
+from tap_braze_currents.bookmarks import Bookmark, BookmarkError
+from tap_braze_currents.decoding import UnreadableFileError, decode, peek_schema
+from tap_braze_currents.errors import FileError, SettingsError
+from tap_braze_currents.fetching import fetched_in_order
+from tap_braze_currents.progress import Progress
+from tap_braze_currents.records import LINEAGE_SCHEMA, RecordMaker
+from tap_braze_currents.schemas import StreamSchema
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Mapping
+
+    from singer_sdk.helpers import types
+
+    from tap_braze_currents.files import File
+    from tap_braze_currents.tap import TapBrazeCurrents
+
+
+@dataclass(slots=True)
+class FieldMetadata(Metadata):
+    """What a catalog says of a column.
+
+    Attributes:
+        pii: Whether Braze's documentation marks the field as personal.
+    """
+
+    pii: bool | None = None
+
+
+STATE_SECONDS: Final = 1.0
+"""Least time between two STATEs, but for the last of a stream."""
+
+
+class CurrentsStream(Stream):
+    """The events of one type.
+
+    Args:
+        tap: The tap.
+        name: The stream's name.
+        event_types: Event type → its folders; more than one if they differ in case only.
+    """
+
+    primary_keys = ("id",)
+    replication_key = "_sdc_source_modified"
+    is_sorted = False
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # what decoding makes is JSON already
+
+    def __init__(self, tap: TapBrazeCurrents, name: str, event_types: Mapping[str, list[str]]) -> None:
+        self._currents = tap
+        self._folders = [folder for folders in event_types.values() for folder in folders]
+        self._columns = StreamSchema()
+        self._files: list[File] | None = None
+        self._bookmark = Bookmark.from_state({})
+        self._state_at = float("-inf")
+        super().__init__(tap, schema=None, name=name)
+        entry = tap.input_catalog.get_stream(name) if tap.input_catalog else None
+        if entry is None:
+            start = tap.settings.selection.start_date
+            self._learn(file for folder in self._folders for file in tap.bucket.files(folder, start))
+        self._schema = self._json_schema(entry.schema.to_dict() if entry else {})
+
+    # Schema
+
+    def _json_schema(self, before: Mapping[str, Any]) -> dict[str, Any]:
+        """The columns known by now: Braze's, lineage, and those of a catalog that no file of this run has."""
+        columns = self._columns.json_schema["properties"]
+        expanded = RecordMaker.expanded_schema(columns, self._currents.settings.expand_json)
+        known = {**before.get("properties", {}), **columns, **expanded, **LINEAGE_SCHEMA}
+        return {"type": "object", "properties": known, "required": ["id"]}
+
+    @property
+    def metadata(self) -> MetadataMapping:
+        """The SDK's metadata, and which columns are personal."""
+        is_new = self._metadata is None
+        metadata = super().metadata
+        if is_new:
+            for column in self._columns.pii:
+                entry = metadata[("properties", column)]
+                metadata[("properties", column)] = FieldMetadata(entry.inclusion, entry.selected, pii=True)
+        return metadata
+
+    def _learn(self, files: Iterable[File]) -> None:
+        """Merge the schema of the newest file of each schema folder."""
+        newest: dict[Any, File] = {}
+        for file in files:
+            place = file.place
+            folder = (place.integration, place.event_type, place.version, place.schema_id, place.zone)
+            if folder not in newest or newest[folder].order < file.order:
+                newest[folder] = file
+        for file in newest.values():
+            try:
+                head = self._currents.bucket.head(file)
+                schema = peek_schema(head) or peek_schema(self._currents.bucket.fetch(file))
+            except (FileError, UnreadableFileError):
+                continue  # reading says more about it, if it comes to that
+            if schema is not None:
+                self._merge(schema)
+
+    def _merge(self, avro_schema: dict[str, Any]) -> bool:
+        is_new = self._columns.merge(avro_schema)
+        for warning in self._columns.new_warnings():
+            self.logger.warning("%s", warning)
+        return is_new
+
+    def _adopt(self) -> None:
+        """Let columns that files brought since the last SCHEMA take part; nobody can have deselected them yet."""
+        schema = self._json_schema(self.effective_schema)
+        if schema == self.effective_schema:
+            return
+        for column in schema["properties"].keys() - self.effective_schema["properties"].keys():
+            self.metadata[("properties", column)] = Metadata(inclusion=Metadata.InclusionType.AVAILABLE, selected=True)
+        self._schema = schema
+        if self._input_schema is not None:
+            self._input_schema = schema
+        self._mask = None
+        self._stream_maps = None
+        self._currents.mapper.register_raw_stream_schema(self.name, schema, self.primary_keys)
+
+    def _write_schema_message(self) -> None:
+        """Look at what there is to read first, so that one SCHEMA will usually do."""
+        if self._files is None:
+            self._files = self._selected()
+            self._learn(self._files)
+            self._adopt()
+        super()._write_schema_message()
+
+    # List and select
+
+    def _selected(self) -> list[File]:
+        selection = self._currents.settings.selection
+        bucket = self._currents.bucket
+        try:
+            self._bookmark = Bookmark.from_state(self.stream_state)
+        except BookmarkError as error:
+            raise SettingsError(f"Stream {self.name}: {error}.") from None
+        listed = [
+            file
+            for folder in self._folders
+            for file in bucket.files(folder, self._bookmark.listing_floor(folder, selection))
+        ]
+        files = self._bookmark.select(listed, bucket.now, selection, self._folders)
+        size = sum(file.size for file in files)
+        self._progress = Progress(len(files), size)
+        self.logger.info("%d files to read, of %d listed (%d bytes).", len(files), len(listed), size)
+        return files
+
+    # Read, emit, advance
+
+    def get_records(self, context: types.Context | None) -> Generator[dict[str, Any], None, None]:
+        """The records of all files to read, for the SDK's way: stream maps, deselected columns, a limit of records."""
+        for maker, block in self._read():
+            yield from maker.records(block)
+
+    def _sync_records(
+        self, context: types.Context | None = None, *, write_messages: bool = True
+    ) -> Generator[dict[str, Any], Any, Any]:
+        """Emit all records; block by block where nothing has to be done to a single one."""
+        if not write_messages or not self._is_plain():
+            yield from super()._sync_records(context, write_messages=write_messages)
+            return
+        with self.get_record_counter() as counter, self.get_sync_timer():
+            for maker, block in self._read():
+                self._currents.message_writer.write_lines(maker.lines(block))
+                counter.increment(len(block))
+        self._write_state()
+
+    def _is_plain(self) -> bool:
+        """Whether records go out just as they are."""
+        maps = self.stream_maps
+        return (
+            self.selected
+            and self.ABORT_AT_RECORD_COUNT is None
+            and len(maps) == 1
+            and type(maps[0]) is SameRecordTransform
+            and not maps[0].flattening_enabled
+            and type(self).post_process is Stream.post_process
+            and all(self.mask["properties", column] for column in self.effective_schema["properties"])
+        )
+
+    def _read(self) -> Iterator[tuple[RecordMaker, list[dict[str, Any]]]]:
+        """All records, in blocks; when the next block is asked for, the records of the one before are out."""
+        tap = self._currents
+        if self._files is None:
+            self._files = self._selected()
+        for fetched in fetched_in_order(self._files, tap.bucket.fetch, tap.settings.max_parallel_files):
+            file = fetched.file
+            try:
+                decoded = decode(fetched.data(), file.size)
+                if self._merge(decoded.writer_schema):
+                    self._adopt()
+                    super()._write_schema_message()
+                maker = RecordMaker(self.name, self._columns, file, tap.settings.expand_json)
+                for block in decoded.blocks():
+                    yield maker, block
+                    if tap.is_stopping:
+                        return
+            except (FileError, UnreadableFileError) as error:
+                if not self._goes_on_without(file, error):
+                    return
+            else:
+                self._advance(file)
+
+    def _goes_on_without(self, file: File, error: Exception) -> bool:
+        """Set an unreadable file aside, if so configured; else the stream ends before it."""
+        if self._currents.settings.is_set_aside:
+            self._bookmark.set_aside(file, str(error))
+            self.logger.warning("%s: %s. It is set aside and tried again next time.", file.key, error)
+            return True
+        self.logger.error("%s: %s. The stream ends before it (`on_unreadable_file`).", file.key, error)
+        self._currents.incomplete.append(self.name)
+        return False
+
+    def _advance(self, file: File) -> None:
+        """Count a file as read: its last record is out (crash before: it is read again; after: it is not)."""
+        self._bookmark.read(file)
+        now = time.monotonic()
+        if line := self._progress.done(file.size, now):
+            self.logger.info("%s", line)
+        if now - self._state_at >= STATE_SECONDS:
+            self._state_at = now
+            self._write_state()
+
+    def _write_state(self) -> None:
+        state = self.stream_state
+        state.clear()
+        state.update(self._bookmark.to_state())
+        self.state_manager.is_flushed = False
+        self._write_state_message()
+
+    # The SDK's own bookmarks, which go by the replication key of each record, are not used
+
+    def _increment_stream_state(self, latest_record: types.Record, *, context: types.Context | None = None) -> None:
+        """Nothing per record."""
+
+    def _write_starting_replication_value(self, context: types.Context | None) -> None:
+        """Nothing: where to start is the bookmark's business."""
+
+    def finalize_state_progress_markers(self, state: dict[str, Any] | None = None) -> None:
+        """Write the last STATE of the stream."""
+        self._write_state()
