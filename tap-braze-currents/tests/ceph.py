@@ -70,9 +70,9 @@ def main(arguments: list[str]) -> int:
         return 0
     missing = [program for program in PROGRAMS if not shutil.which(program)]
     if missing:
-        print(MISSING.format(programs=f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'}"), file=sys.stderr)
+        sys.stderr.write(MISSING.format(programs=f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'}") + "\n")
         return 1
-    print(start(folder))
+    sys.stdout.write(f"{start(folder)}\n")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -95,6 +96,38 @@ def status(database: Path | None) -> None:
         sys.exit(1)
     click.echo(f"braze-sandbox runs (process {found.pid}, {found.database})")
     click.echo(found.address)
+
+
+@main.command()
+@_database
+@click.option("--to", required=True, metavar="FOLDER_OR_URL", help="A folder, or e.g. s3://bucket/currents.")
+@click.option("--events", type=click.IntRange(0), default=20_000, show_default=True, help="How many.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another one makes up other events.")
+@click.option("--from-hour", help="First hour in UTC, such as 2026-01-31-09. [default: so that the last one ends now]")
+@click.option("--hours", type=click.IntRange(1), default=24, show_default=True, help="How many hours.")
+def currents(*, database: Path | None, to: str, events: int, seed: int, from_hour: str | None, hours: int) -> None:
+    """Write Avro files of Braze Currents: made-up engagement of the people this sandbox knows.
+
+    The same people, seed and hours give the same files. A bucket's endpoint and keys are taken from AWS_ENDPOINT_URL,
+    AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or where else AWS's programs look for them.
+    """
+    try:
+        from braze_sandbox.currents import events as made_up  # noqa: PLC0415
+        from braze_sandbox.currents import people, writing  # noqa: PLC0415
+    except ImportError as error:
+        raise click.ClickException(f"{error}; install braze-sandbox[currents]") from None
+    try:
+        begin = writing.seconds_of(from_hour) if from_hour else int(time.time()) // 3600 * 3600 - (hours - 1) * 3600
+        known = people.known_to(_database_or_default(database))
+    except (ValueError, FileNotFoundError) as error:
+        raise click.ClickException(str(error)) from None
+    if not known:
+        raise click.ClickException("The sandbox knows nobody yet; deliver some profiles first.")
+    made = made_up.engagement(known, events, begin=begin, seconds=hours * 3600, seed=seed)
+    written = writing.write(writing.files(made), to)
+    for event_type, count in sorted(written.events.items()):
+        click.echo(f"{count:>9,}  {event_type}")
+    click.echo(f"{sum(written.events.values()):,} events in {written.files:,} files, {written.size:,} bytes")
 
 
 def _port_or_default(port: int | None) -> int:

@@ -12,6 +12,10 @@ PACKAGE = Path(braze_sandbox.__file__).parent
 PURE = (
     "codes",
     "counters",
+    "currents/campaigns",
+    "currents/events",
+    "currents/filler",
+    "currents/schemas",
     "custom_attributes",
     "data_points",
     "dropping",
@@ -29,7 +33,19 @@ PURE = (
     "type_registry",
     "validation",
 )
-OUTSIDE = {"aiohttp", "asyncio", "os", "pathlib", "requests", "socket", "sqlite3", "subprocess", "time", "urllib"}
+OUTSIDE = {
+    "aiohttp",
+    "asyncio",
+    "fsspec",
+    "os",
+    "pathlib",
+    "requests",
+    "socket",
+    "sqlite3",
+    "subprocess",
+    "time",
+    "urllib",
+}
 IMPURE = {path.stem for path in PACKAGE.glob("*.py")} - set(PURE) - {"__init__"}
 
 
