@@ -73,6 +73,7 @@ class Bucket:
         except ValueError as error:
             raise SettingsError(f"`path` is {path!r}, which cannot be used: {error}.") from None
         self._root = str(root).rstrip("/")
+        self._bucket = self._root.partition("/")[0]
         self._now: dt.datetime | None = None
 
     @property
@@ -160,7 +161,7 @@ class Bucket:
         try:
             if self._is_s3:
                 return [
-                    prefix["Prefix"].rstrip("/")
+                    f"{self._bucket}/{prefix['Prefix'].rstrip('/')}"
                     for page in self._pages(path + "/", Delimiter="/")
                     for prefix in page.get("CommonPrefixes", ())
                 ]
@@ -173,11 +174,10 @@ class Bucket:
 
     def _objects(self, folder: str, start_hour: str | None) -> Iterator[tuple[str, int, str, dt.datetime]]:
         if self._is_s3:
-            bucket = self._root.partition("/")[0]
             start = {} if start_hour is None else {"StartAfter": f"{_in_bucket(folder)}/date={start_hour}"}
             for page in self._pages(folder + "/", **start):
                 for entry in page.get("Contents", ()):
-                    key = f"{bucket}/{entry['Key']}"
+                    key = f"{self._bucket}/{entry['Key']}"
                     yield key, entry["Size"], entry["ETag"].strip('"'), entry["LastModified"]
             return
         try:
@@ -189,12 +189,11 @@ class Bucket:
 
     def _pages(self, prefix: str, **options: Any) -> Iterator[dict[str, Any]]:
         """The pages of a listing; the first ever tells the store's time."""
-        bucket = self._root.partition("/")[0]
         token: dict[str, str] = {}
         while True:
             try:
                 page = self._files.call_s3(
-                    "list_objects_v2", Bucket=bucket, Prefix=_in_bucket(prefix), **{**options, **token}
+                    "list_objects_v2", Bucket=self._bucket, Prefix=_in_bucket(prefix), **{**options, **token}
                 )
             except (OSError, ClientError, BotoCoreError) as error:
                 raise self._not_listed(error) from None

@@ -146,8 +146,8 @@ CONFIG: Final = th.PropertiesList(
         th.ArrayType(th.StringType),
         title="Expand JSON",
         description=(
-            "Fields that hold JSON as text, such as properties: what the text says is sent beside it, under the field's "
-            "name with _object behind it."
+            "Fields that hold JSON as text, such as properties: what the text says is sent beside it, under the "
+            "field's name with _object behind it."
         ),
     ),
 ).to_dict()
