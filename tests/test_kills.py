@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from braze_sandbox.testing import Client, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from braze_sandbox.testing import Client
 
 TARGET = str(Path(sys.executable).with_name("target-braze"))
 DYING = str(Path(__file__).with_name("dying_target.py"))
@@ -170,17 +171,10 @@ class Pipeline:
         assert summary["unfinished"] == 0
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    with serving(tmp_path_factory.mktemp("sandbox") / "sandbox.sqlite") as address:
-        yield Client(address)
-
-
 @pytest.fixture
-def braze(server: Client) -> Client:
-    server.reset()
-    server.settings(blacklisted_external_ids=list(BLOCKED))
-    return server
+def braze(sandbox: Client) -> Client:
+    sandbox.settings(blacklisted_external_ids=list(BLOCKED))
+    return sandbox
 
 
 @pytest.fixture
