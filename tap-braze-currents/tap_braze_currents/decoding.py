@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_braze_currents.compiled_decoding import DecodeBlock
+    from tap_braze_currents.events import Event
 
 __all__ = ["DecodedFile", "UnreadableFileError", "decode", "peek_schema"]
 
@@ -65,11 +66,11 @@ class DecodedFile:
     _decode_block: DecodeBlock
     not_finite: Counter[str] = field(default_factory=Counter)
 
-    def blocks(self) -> Iterator[list[dict[str, Any]]]:
+    def blocks(self) -> Iterator[list[Event]]:
         """Decode block after block.
 
         Yields:
-            The records of a block. They are the caller's to change.
+            The events of a block, for a `RecordMaker`.
 
         Raises:
             UnreadableFileError: A block's content is damaged.
@@ -80,10 +81,10 @@ class DecodedFile:
             if block.records > len(data):
                 raise UnreadableFileError("damaged in a block: more records than bytes")
             try:
-                records = self._decode_block(data, block.records, self.not_finite)
+                events = self._decode_block(data, block.records, self.not_finite)
             except (ValueError, LookupError, EOFError, struct.error, OverflowError, MemoryError, TypeError):
                 raise UnreadableFileError("damaged in a block: its bytes are not the records it should hold") from None
-            yield records
+            yield events
 
 
 def decode(data: bytes, size: int | None = None) -> DecodedFile:

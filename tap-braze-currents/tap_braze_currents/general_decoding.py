@@ -13,12 +13,14 @@ import fastavro
 from fastavro.schema import SchemaParseException, UnknownType
 
 from tap_braze_currents.container import UnreadableFileError
+from tap_braze_currents.events import event_class
 from tap_braze_currents.floating import finite, shortest
 
 if TYPE_CHECKING:
     from collections import Counter
 
     from tap_braze_currents.compiled_decoding import DecodeBlock
+    from tap_braze_currents.events import Event
 
 NAMED = frozenset({"record", "error", "enum", "fixed"})
 NUMBERS = frozenset({"int", "long"})
@@ -57,18 +59,19 @@ def general_decoder(schema: dict[str, Any]) -> DecodeBlock:
     try:
         parsed = fastavro.parse_schema(_without_logical_types(schema))
         json_safe = _JsonSafe(parsed)
+        new_event = event_class([field["name"] for field in schema["fields"]])
     except (SchemaParseException, UnknownType, KeyError, TypeError, AttributeError, ValueError):
         raise UnreadableFileError("a schema that is not Avro's") from None
 
-    def decode_block(data: bytes, count: int, not_finite: Counter[str]) -> list[dict[str, Any]]:
+    def decode_block(data: bytes, count: int, not_finite: Counter[str]) -> list[Event]:
         stream = io.BytesIO(data)
-        records = []
+        events = []
         for _ in range(count):
             record = fastavro.schemaless_reader(stream, parsed, None)
-            records.append(json_safe.record(record, not_finite))
+            events.append(new_event(*json_safe.record(record, not_finite).values()))
         if stream.tell() != len(data):
-            raise ValueError("records that do not end where their block does")
-        return records
+            raise ValueError("events that do not end where their block does")
+        return events
 
     return decode_block
 

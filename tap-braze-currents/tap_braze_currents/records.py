@@ -6,41 +6,28 @@ where in the bucket the event stood. What is the same for all events of a file i
 
 from __future__ import annotations
 
+import functools
 from datetime import date, datetime, timezone
-from typing import TYPE_CHECKING, Any, Protocol
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+from tap_braze_currents.events import as_record, attribute, columns_of_class
+from tap_braze_currents.lineage import FIRST_OF_FILE, LINEAGE_SCHEMA, lineage_of, write_moment
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from tap_braze_currents.events import Event
+    from tap_braze_currents.lineage import File
     from tap_braze_currents.schemas import Column, StreamSchema
+
+__all__ = ["LINEAGE_SCHEMA", "RecordMaker", "milliseconds_at", "seconds_at"]
 
 Record = dict[str, Any]
 
-TIME_AT = "time_at"
-ROW = "_sdc_source_row"
-TEXT = {"type": ["string", "null"]}
-NUMBER = {"type": ["integer", "null"]}
-MOMENT = {"type": ["string", "null"], "format": "date-time"}
-LINEAGE_SCHEMA: dict[str, dict[str, Any]] = {
-    TIME_AT: MOMENT,
-    "_sdc_source_key": TEXT,
-    ROW: NUMBER,
-    "_sdc_source_modified": MOMENT,
-    "_braze_event_type": TEXT,
-    "_braze_hour": TEXT,
-    "_braze_version": NUMBER,
-    "_braze_schema_id": NUMBER,
-    "_braze_zone": TEXT,
-    "_braze_partition": NUMBER,
-    "_braze_offset": NUMBER,
-    "_braze_integration": TEXT,
-}
-"""JSON Schema of the columns that Braze's events do not have."""
-
 OBJECT_SUFFIX = "_object"
-CLASH_SUFFIX = "_of_braze"
 # Braze writes seconds. The year 9999 ends below this; a larger number can only be milliseconds.
 MOST_SECONDS = 253_402_300_799
 LEAST_SECONDS = -62_135_596_800  # the year 1
@@ -48,36 +35,12 @@ DAY_SECONDS = 86_400
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
-class Place(Protocol):
-    """What a file's key says; see `keys.py`."""
+class _Message(msgspec.Struct, gc=False, tag_field="type", tag="RECORD"):
+    """A RECORD message."""
 
-    @property
-    def integration(self) -> str: ...  # noqa: D102
-    @property
-    def event_type(self) -> str: ...  # noqa: D102
-    @property
-    def hour(self) -> str: ...  # noqa: D102
-    @property
-    def version(self) -> int | None: ...  # noqa: D102
-    @property
-    def schema_id(self) -> int | None: ...  # noqa: D102
-    @property
-    def zone(self) -> str: ...  # noqa: D102
-    @property
-    def partition(self) -> int | None: ...  # noqa: D102
-    @property
-    def offset(self) -> int | None: ...  # noqa: D102
-
-
-class File(Protocol):
-    """What is known about a file before it is read; see `files.py`."""
-
-    @property
-    def key(self) -> str: ...  # noqa: D102
-    @property
-    def modified(self) -> datetime: ...  # noqa: D102
-    @property
-    def place(self) -> Place: ...  # noqa: D102
+    stream: str
+    time_extracted: str
+    record: Any
 
 
 class RecordMaker:
@@ -101,16 +64,13 @@ class RecordMaker:
         extracted: datetime | None = None,
     ) -> None:
         self._row = 0
-        self._constants = _constants(file)
+        self._constants = lineage_of(file)
         self._steps = _steps(columns.columns, expand_json)
-        self._has_milliseconds = "time_ms" in columns.columns
         time = columns.columns.get("time")
         self._time_at = _TIMES.__getitem__ if time and time.kind == "integer" else seconds_at
-        extracted = extracted or datetime.now(timezone.utc)
-        before = _ENCODER.encode({"type": "RECORD", "stream": stream})[:-1] + b',"record":'
-        after = b"," + _ENCODER.encode(self._constants)[1:-1]
-        after += b'},"time_extracted":' + _ENCODER.encode(_moment(extracted)) + b"}\n"
-        self._before, self._between, self._after = before, after + before, after
+        self._message = functools.partial(_Message, stream, write_moment(extracted or datetime.now(timezone.utc)))
+        # `{"_sdc_source_key":…}` without its frame: what follows that name.
+        self._lineage = msgspec.Raw(_ENCODER.encode(self._constants)[len(_ENCODER.encode({FIRST_OF_FILE: 0})) - 2 : -1])
 
     @staticmethod
     def expanded_schema(columns: Mapping[str, Any], expand_json: Iterable[str]) -> dict[str, Any]:
@@ -120,46 +80,48 @@ class RecordMaker:
             columns: The columns' own JSON Schema.
             expand_json: Fields that hold JSON as text.
         """
-        made: dict[str, Any] = {
-            f"{name}{CLASH_SUFFIX}": columns[name] for name in columns.keys() & LINEAGE_SCHEMA.keys()
+        return {
+            f"{name}{OBJECT_SUFFIX}": {"type": ["object", "null"]} for name in sorted(expand_json) if name in columns
         }
-        made.update(
-            (f"{name}{OBJECT_SUFFIX}", {"type": ["object", "null"]}) for name in sorted(expand_json) if name in columns
-        )
-        return made
 
-    def records(self, block: list[Record]) -> list[Record]:
-        """Return the next block's records, for those who look at each; the block's dicts become them."""
+    def records(self, block: list[Event]) -> list[Record]:
+        """Return the next block's records, for those who look at each."""
         self._complete(block)
-        for record in block:
+        records = [as_record(event) for event in block]
+        for record in records:
             record.update(self._constants)
+            for step in self._steps:
+                step(record)
+        return records
+
+    def lines(self, block: list[Event]) -> bytes:
+        """Return the next block's records as RECORD messages, a line each."""
+        records: Iterable[Event | Record] = self.records(block) if self._steps else self._complete(block)
+        return _ENCODER.encode_lines(list(map(self._message, records)))
+
+    def _complete(self, block: list[Event]) -> list[Event]:
+        """Say of each event when it happened and where in the bucket it stood."""
+        if not block:
+            return block
+        columns = columns_of_class(type(block[0]))
+        times: Iterable[str | None] = map(self._time_at, map(_getter(columns, "time"), block))
+        if "time_ms" in columns:
+            exact_times = map(milliseconds_at, map(_getter(columns, "time_ms"), block))
+            times = (exact or time for exact, time in zip(exact_times, times, strict=True))
+        for event, time_at, row in zip(block, times, range(self._row, self._row + len(block)), strict=True):
+            event.time_at = time_at
+            event.row = row
+            event.lineage = self._lineage
+        self._row += len(block)
         return block
 
-    def lines(self, block: list[Record]) -> bytes:
-        """Return the next block's records as RECORD messages, a line each; the block's dicts are changed."""
-        if not block:
-            return b""
-        self._complete(block)
-        # JSON has no line feed within a line: whatever is put in place of one is put between two records.
-        lines = _ENCODER.encode_lines(block)[:-2].replace(b"}\n", self._between)
-        return b"".join((self._before, lines, self._after))
 
-    def _complete(self, block: list[Record]) -> None:
-        """Add what differs from record to record."""
-        for step in self._steps:
-            for record in block:
-                step(record)
-        time_at = self._time_at
-        row = self._row
-        if self._has_milliseconds:
-            for row, record in enumerate(block, row):  # noqa: B020 - it goes on where it was
-                record[TIME_AT] = milliseconds_at(record.get("time_ms")) or time_at(record.get("time"))
-                record[ROW] = row
-        else:
-            for row, record in enumerate(block, row):  # noqa: B020
-                record[TIME_AT] = time_at(record.get("time"))
-                record[ROW] = row
-        self._row += len(block)
+def _getter(columns: Sequence[str], name: str) -> Callable[[Event], Any]:
+    return attrgetter(attribute(columns.index(name))) if name in columns else _nothing
+
+
+def _nothing(_: Event) -> None:
+    return None
 
 
 def seconds_at(seconds: Any) -> str | None:
@@ -202,43 +164,11 @@ _TIMES = _Times()
 _ENCODER = msgspec.json.Encoder()
 
 
-def _moment(moment: datetime) -> str:
-    """Return a moment in UTC, always with as many digits, so that text compares as time does."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _constants(file: File) -> Record:
-    place = file.place
-    return {
-        "_sdc_source_key": file.key,
-        "_sdc_source_modified": _moment(file.modified),
-        "_braze_event_type": place.event_type,
-        "_braze_hour": place.hour,
-        "_braze_version": place.version,
-        "_braze_schema_id": place.schema_id,
-        "_braze_zone": place.zone,
-        "_braze_partition": place.partition,
-        "_braze_offset": place.offset,
-        "_braze_integration": place.integration,
-    }
-
-
 def _steps(columns: Mapping[str, Column], expand_json: Collection[str]) -> list[Callable[[Record], None]]:
     """Return what else is to be done to each record; nothing, as a rule."""
-    steps = [_renaming(name) for name in columns.keys() & LINEAGE_SCHEMA.keys()]
-    steps += [_expanding(name) for name in sorted(expand_json) if name in columns]
+    steps = [_expanding(name) for name in sorted(expand_json) if name in columns]
     steps += [_forcing(name, column) for name, column in columns.items() if column.is_forced_within]
     return steps
-
-
-def _renaming(name: str) -> Callable[[Record], None]:
-    """Make room for a column of ours, should Braze have one of its name."""
-
-    def rename(record: Record) -> None:
-        if name in record:
-            record[f"{name}{CLASH_SUFFIX}"] = record.pop(name)
-
-    return rename
 
 
 def _expanding(name: str) -> Callable[[Record], None]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from tap_braze_currents.lineage import column_name
+
 ID = "id"
 PII_MARK = "[PII]"
 # What JSON makes of Avro's simple types. Bytes are written in base64, see `general_decoding.py`.
@@ -81,7 +83,7 @@ def columns_of(avro_schema: dict[str, Any]) -> dict[str, Column]:
     Args:
         avro_schema: An Avro record as a dict.
     """
-    return {field["name"]: column_of(field["type"]) for field in avro_schema["fields"]}
+    return {column_name(field["name"]): column_of(field["type"]) for field in avro_schema["fields"]}
 
 
 def column_of(avro_type: Any) -> Column:
@@ -134,7 +136,7 @@ class StreamSchema:
                     f"({_named(known)}, {_named(column)}): its values are written as text."
                 )
             self.columns[name] = merged
-        self.pii |= {field["name"] for field in avro_schema["fields"] if _is_personal(field)}
+        self.pii |= {column_name(field["name"]) for field in avro_schema["fields"] if _is_personal(field)}
         return before != (self.columns, self.pii)
 
     def new_warnings(self) -> list[str]:
