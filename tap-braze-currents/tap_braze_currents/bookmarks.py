@@ -96,9 +96,8 @@ class FolderBookmark:
         self._seen: dict[str, str] = {
             self._prefix + key: str(version) for key, version in state.get("seen", {}).items()
         }
-        self.set_aside: dict[str, tuple[str, str]] = {
-            self._prefix + key: (str(entry["version"]), str(entry["reason"]))
-            for key, entry in state.get("set_aside", {}).items()
+        self.set_aside: dict[str, str] = {
+            self._prefix + key: str(reason) for key, reason in state.get("set_aside", {}).items()
         }
 
     def listing_floor(self, selection: Selection) -> str | None:
@@ -110,7 +109,6 @@ class FolderBookmark:
 
     def select(self, files: Iterable[File], now: datetime, selection: Selection) -> list[File]:
         """See `Bookmark.select`."""
-        floor = self.listing_floor(selection) or FIRST
         listed = {file.key: file for file in files if file.place.hour in selection}
         wanted, self._spans = selection.spans(self._known())
         self._queues = [
@@ -118,9 +116,8 @@ class FolderBookmark:
             for span in wanted
         ]
         self._horizon = now - timedelta(minutes=selection.settle_minutes)
-        # What should have been listed and was not is gone, or was written again.
-        gone = {key for key in (*self._seen, *self.set_aside) if (hour := _hour(key)) in selection and hour >= floor}
-        gone -= listed.keys()
+        # The floor is below each of these (`Span.unread_from`), so that what was not listed is there no more.
+        gone = {key for key in (*self._seen, *self.set_aside) if _hour(key) in selection} - listed.keys()
         for key in gone:
             self._seen.pop(key, None)
             self.set_aside.pop(key, None)
@@ -138,8 +135,7 @@ class FolderBookmark:
 
     def put_aside(self, file: File, reason: str) -> None:
         """See `Bookmark.set_aside`."""
-        self._seen.pop(file.key, None)
-        self.set_aside[file.key] = (file.version, reason)
+        self.set_aside[file.key] = reason
         self._advance()
 
     def to_state(self) -> dict[str, Any]:
@@ -148,10 +144,7 @@ class FolderBookmark:
         if self._seen:
             state["seen"] = {key.removeprefix(self._prefix): self._seen[key] for key in sorted(self._seen)}
         if self.set_aside:
-            state["set_aside"] = {
-                key.removeprefix(self._prefix): {"version": version, "reason": reason}
-                for key, (version, reason) in sorted(self.set_aside.items())
-            }
+            state["set_aside"] = {key.removeprefix(self._prefix): self.set_aside[key] for key in sorted(self.set_aside)}
         return state
 
     def _known(self) -> list[Span]:
@@ -159,8 +152,8 @@ class FolderBookmark:
         return join(sorted([*self._spans, *(queue.span for queue in self._queues)], key=lambda span: span.start))
 
     def _is_done(self, file: File) -> bool:
-        """Whether this version of the file was read, or is remembered as set aside."""
-        return self._seen.get(file.key) == file.version or self.set_aside.get(file.key, ("",))[0] == file.version
+        """Whether this version of the file was read, or the file is tried again for as long as it is set aside."""
+        return self._seen.get(file.key) == file.version or file.key in self.set_aside
 
     def _advance(self) -> None:
         """Move each position as far as it may go, and forget what it passed."""
@@ -276,7 +269,7 @@ class Bookmark:
         return {
             key: reason
             for folder in sorted(self._folders)
-            for key, (_, reason) in sorted(self._folders[folder].set_aside.items())
+            for key, reason in sorted(self._folders[folder].set_aside.items())
         }
 
     def _folder(self, folder: str) -> FolderBookmark:

@@ -86,8 +86,9 @@ def join(spans: Iterable[Span]) -> list[Span]:
         before = joined[-1] if joined else None
         if span.position is None:
             continue
-        if before and replace(before, start=span.start, end=span.end) == span and before.end == span.start:
-            joined[-1] = replace(before, end=span.end)
+        if before and before.position == span.position and before.end == span.start:
+            unread_from = min(before.unread_from or LAST, span.unread_from or LAST)
+            joined[-1] = replace(before, end=span.end, unread_from=unread_from if unread_from != LAST else None)
         else:
             joined.append(span)
     return joined

@@ -195,8 +195,9 @@ class Bucket(RuleBasedStateMachine):
         set_aside = Bookmark.from_state(self.state).files_set_aside
         for file in self.files.values():
             if event_type_folder(file.key) in folders and file.place.hour in selection:
-                is_known = self.reads[file.key, file.version] or file.key in set_aside
-                assert is_known, f"{file} was visible and is lost"
+                version = (file.key, file.version)
+                is_held = file.key in set_aside if version in self.unreadable else self.reads[version]
+                assert is_held, f"{file} was visible and is lost"
         horizon = now - timedelta(minutes=SETTLE_MINUTES)
         for folder in folders:
             for key in self.state["folders"].get(folder, {}).get("seen", {}):
