@@ -67,7 +67,8 @@ def compile_decoder(schema: dict[str, Any]) -> DecodeBlock | None:
     """
     try:
         fields = [(field["name"], _flat(field["type"])) for field in schema["fields"]]
-    except (KeyError, TypeError, _NotFlatError):
+        new_event = event_class([name for name, _ in fields])
+    except (KeyError, TypeError, ValueError, _NotFlatError):
         return None
     if schema.get("type") != "record" or not fields or len(dict(fields)) < len(fields):
         return None
@@ -83,7 +84,7 @@ def compile_decoder(schema: dict[str, Any]) -> DecodeBlock | None:
         "BOOLEANS": (False, True),
         "SIZES": SIZES,
         "LONGS": _LONGS,
-        "Event": event_class([name for name, _ in fields]),
+        "Event": new_event,
     }
     # The only parts of the source that come from the file are the fields' names, each as the literal of a string.
     exec(_source(fields), names)  # noqa: S102 - a decoder made for the schema is what makes it fast

@@ -34,7 +34,11 @@ class Event(msgspec.Struct, gc=False):
 
 
 def event_class(fields: Sequence[str]) -> type[Event]:
-    """Make the class of events with these fields, to be called with their values in this order."""
+    """Make the class of events with these fields, to be called with their values in this order.
+
+    Raises:
+        ValueError: A field has a name that JSON would have to escape; Avro allows letters, digits and underscores only.
+    """
     names = {attribute(number): column_name(field) for number, field in enumerate(fields)}
     names |= {"time_at": TIME_AT, "row": ROW, "lineage": FIRST_OF_FILE}
     made = msgspec.defstruct(
