@@ -9,10 +9,10 @@ from __future__ import annotations
 import datetime as dt
 import email.utils
 import posixpath
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import fsspec
-from botocore.exceptions import BotoCoreError, ClientError
 
 from tap_braze_currents.errors import BucketError, FileError, SettingsError
 from tap_braze_currents.files import File
@@ -25,7 +25,9 @@ HEADER_BYTES: Final = 16_384
 """More than any file's header: Avro schema and all."""
 _EXTRAS: Final = {"gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "abfss": "az"}
 _EVENT_TYPE: Final = "event_type="
-_INTEGRATION: Final = ".integration."
+_INTEGRATION: Final = re.compile(r"dataexport\..*\bintegration\.([^/]+)")
+_DEPTH: Final = 2
+"""How far below the path the folders of connectors are looked for: `path` may be a bucket with several folder paths."""
 _S3_CONFIG: Final = {
     # Compatible stores send no checksum for a part of a file, or the whole file's, which then does not fit
     "response_checksum_validation": "when_required",
@@ -49,6 +51,7 @@ class Bucket:
     def __init__(self, path: str, s3: Mapping[str, Any], connections: int) -> None:
         self.path = path
         protocol = path.partition("://")[0] if "://" in path else "file"
+        self._is_local = protocol == "file"
         self._is_s3 = protocol in {"s3", "s3a"}
         options: dict[str, Any] = {}
         if self._is_s3:
@@ -99,14 +102,15 @@ class Bucket:
         return found
 
     def _folders_of_integrations(self, integrations: frozenset[str]) -> list[str]:
-        """The folders named dataexport.….integration.<id>, at the path itself, right below it, or two levels down."""
+        """The folders named dataexport.….integration.<id>: the path itself, or one or two levels below it."""
+        found: list[str] = []
         level = [self._root]
-        for _ in range(3):
-            found = [path for path in level if _INTEGRATION in posixpath.basename(path)]
-            if found:
-                return [path for path in found if not integrations or path.rpartition(_INTEGRATION)[2] in integrations]
-            level = [inner for path in level for inner in self._folders(path)]
-        return []
+        for depth in range(_DEPTH + 1):
+            here = {path: _integration(path) for path in level}
+            found += [path for path, integration in here.items() if integration]
+            others = [path for path, integration in here.items() if not integration]
+            level = [inner for path in others for inner in self._folders(path)] if depth < _DEPTH else []
+        return [path for path in found if not integrations or _integration(path) in integrations]
 
     def files(self, folder: str, start_hour: str | None) -> Iterator[File]:
         """The files of one event type of one integration, from an hour on.
@@ -147,13 +151,13 @@ class Bucket:
             data: bytes = self._files.cat_file(file.key, start=None if size is None else 0, end=size)
         except FileNotFoundError:
             raise FileError("it is gone: it was listed and cannot be found any more") from None
-        except PermissionError as error:
-            raise FileError(
-                f"access denied: reading it needs s3:GetObject, and kms:Decrypt if it is encrypted ({_code(error)})"
-            ) from None
-        except (OSError, ClientError, BotoCoreError) as error:
-            if "InvalidObjectState" in str(error) or "archive" in str(error).lower():
+        except Exception as error:  # noqa: BLE001 # what it may be is up to each store's library
+            if _code(error) == "InvalidObjectState":
                 raise FileError("it is archived (Glacier): restore it, or let `start_date` begin after it") from None
+            if isinstance(error, PermissionError):
+                raise FileError(
+                    f"access denied: reading it needs s3:GetObject, and kms:Decrypt if it is encrypted ({_code(error)})"
+                ) from None
             raise FileError(f"it cannot be fetched ({_code(error)})") from None
         return data
 
@@ -168,7 +172,9 @@ class Bucket:
             entries = self._files.ls(path, detail=True)
         except FileNotFoundError:
             return []
-        except PermissionError as error:
+        except BucketError:
+            raise
+        except Exception as error:  # noqa: BLE001 # as in `_fetch`
             raise self._not_listed(error) from None
         return sorted(str(entry["name"]).rstrip("/") for entry in entries if entry["type"] == "directory")
 
@@ -181,8 +187,10 @@ class Bucket:
                     yield key, entry["Size"], entry["ETag"].strip('"'), entry["LastModified"]
             return
         try:
-            entries = self._files.find(folder, detail=True).values()
-        except PermissionError as error:
+            # Unless told so, fsspec leaves out what may not be listed, and does not say so.
+            strict = {"on_error": "raise"} if self._is_local else {}
+            entries = self._files.find(folder, detail=True, **strict).values()
+        except Exception as error:  # noqa: BLE001 # as in `_fetch`
             raise self._not_listed(error) from None
         for entry in entries:
             yield str(entry["name"]), int(entry["size"] or 0), _etag(entry), _modified(entry)
@@ -195,7 +203,7 @@ class Bucket:
                 page = self._files.call_s3(
                     "list_objects_v2", Bucket=self._bucket, Prefix=_in_bucket(prefix), **{**options, **token}
                 )
-            except (OSError, ClientError, BotoCoreError) as error:
+            except Exception as error:  # noqa: BLE001 # as in `_fetch`
                 raise self._not_listed(error) from None
             if self._now is None:
                 self._now = _date(page.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date"))
@@ -209,6 +217,12 @@ class Bucket:
             f"{self.path} cannot be listed ({_code(error)}). Check `path`, the credentials (they need s3:ListBucket "
             "and s3:GetObject) and `s3_endpoint_url`."
         )
+
+
+def _integration(path: str) -> str:
+    """The connector whose folder this is; nothing if it is none."""
+    match = _INTEGRATION.fullmatch(posixpath.basename(path))
+    return match[1] if match else ""
 
 
 def _in_bucket(path: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +10,7 @@ from singer_sdk import typing as th
 
 from tap_braze_currents.bookmarks import Selection
 from tap_braze_currents.errors import SettingsError
+from tap_braze_currents.keys import floor_hour
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -185,8 +185,11 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         raise SettingsError(f"`end_date` ({end}) is not after `start_date` ({start}): nothing would be read.")
     secret_of = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "aws_session_token": "token"}
     s3 = {name: config[setting] for setting, name in secret_of.items() if config.get(setting)}
-    if ("key" in s3) != ("secret" in s3):
-        raise SettingsError("`aws_access_key_id` and `aws_secret_access_key` belong together; one of them is missing.")
+    if s3 and not {"key", "secret"} <= s3.keys():
+        raise SettingsError(
+            "`aws_access_key_id` and `aws_secret_access_key` belong together, with `aws_session_token` if they are "
+            "temporary; one of them is missing."
+        )
     if config.get("aws_profile"):
         s3["profile"] = config["aws_profile"]
     if config.get("s3_endpoint_url"):
@@ -198,16 +201,23 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         selection=Selection(
             start_date=start,
             end_date=end,
-            settle_minutes=config.get("settle_minutes", 60),
-            late_arrival_days=None if config.get("full_listing") else config.get("late_arrival_days", 7),
+            settle_minutes=_number(config, "settle_minutes"),
+            late_arrival_days=None if config.get("full_listing") else _number(config, "late_arrival_days"),
         ),
         event_types=tuple(config.get("event_types") or ()),
         integrations=frozenset(config.get("integrations") or ()),
         s3=s3,
-        max_parallel_files=config.get("max_parallel_files", 16),
+        max_parallel_files=_number(config, "max_parallel_files"),
         is_set_aside=config.get("on_unreadable_file") == "set_aside",
         expand_json=frozenset(config.get("expand_json") or ()),
     )
+
+
+def _number(config: Mapping[str, Any], name: str) -> int:
+    """A number, or what it is by default: also for null, which is how some say that they do not set it."""
+    value = config.get(name)
+    default: int = CONFIG["properties"][name]["default"]
+    return default if value is None else int(value)
 
 
 def _hour(value: Any, name: str) -> str | None:
@@ -215,9 +225,6 @@ def _hour(value: Any, name: str) -> str | None:
     if not value:
         return None
     try:
-        moment = dt.datetime.fromisoformat(str(value).strip().replace("Z", "+00:00"))
-    except ValueError:
-        raise SettingsError(f"`{name}` is {value!r}; write a date or date-time such as 2026-01-31T00:00:00Z.") from None
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(dt.timezone.utc)
-    return f"{moment:%Y-%m-%d-%H}"
+        return floor_hour(str(value))
+    except ValueError as error:
+        raise SettingsError(f"`{name}`: {error}.") from None

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk import Stream
+from singer_sdk.helpers._catalog import get_selected_schema
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import Metadata, MetadataMapping
 
 from tap_braze_currents.bookmarks import Bookmark, BookmarkError
+from tap_braze_currents.catalogs import known_columns, with_refinements
 from tap_braze_currents.decoding import UnreadableFileError, decode, peek_schema
-from tap_braze_currents.errors import FileError, SettingsError
+from tap_braze_currents.errors import FileError, SettingsError, TerminatedError
 from tap_braze_currents.fetching import fetched_in_order
 from tap_braze_currents.progress import Progress
 from tap_braze_currents.records import LINEAGE_SCHEMA, RecordMaker
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers import types
 
+    from tap_braze_currents.events import Event
     from tap_braze_currents.files import File
     from tap_braze_currents.tap import TapBrazeCurrents
 
@@ -70,18 +73,24 @@ class CurrentsStream(Stream):
         self._state_at = float("-inf")
         super().__init__(tap, schema=None, name=name)
         entry = tap.input_catalog.get_stream(name) if tap.input_catalog else None
-        if entry is None:
-            start = tap.settings.selection.start_date
-            self._learn(file for folder in self._folders for file in tap.bucket.files(folder, start))
-        self._schema = self._json_schema(entry.schema.to_dict() if entry else {})
+        known = entry.schema.to_dict() if entry else {}
+        made = RecordMaker.expanded_schema(known.get("properties", {}), tap.settings.expand_json)
+        self._columns.columns |= known_columns(known, made)
+        if tap.input_catalog is None:  # else its columns are known, or it is not selected
+            self._learn(self._listed(dict.fromkeys(self._folders, tap.settings.selection.start_date)))
+        self._schema = self._json_schema(known)
 
     # Schema
 
     def _json_schema(self, before: Mapping[str, Any]) -> dict[str, Any]:
         """The columns known by now: Braze's, lineage, and those of a catalog that no file of this run has."""
-        columns = self._columns.json_schema["properties"]
+        properties = before.get("properties", {})
+        columns = {
+            name: with_refinements(schema, properties.get(name))
+            for name, schema in self._columns.json_schema["properties"].items()
+        }
         expanded = RecordMaker.expanded_schema(columns, self._currents.settings.expand_json)
-        known = {**before.get("properties", {}), **columns, **expanded, **LINEAGE_SCHEMA}
+        known = {**properties, **columns, **expanded, **LINEAGE_SCHEMA}
         return {"type": "object", "properties": known, "required": ["id"]}
 
     @property
@@ -118,22 +127,31 @@ class CurrentsStream(Stream):
             self.logger.warning("%s", warning)
         return is_new
 
-    def _adopt(self) -> None:
-        """Let columns that files brought since the last SCHEMA take part; nobody can have deselected them yet."""
+    def _adopt(self) -> bool:
+        """Let columns that files brought since the last SCHEMA take part, unless a catalog has deselected them.
+
+        Returns:
+            Whether there is another SCHEMA to write.
+        """
         schema = self._json_schema(self.effective_schema)
         if schema == self.effective_schema:
-            return
-        for column in schema["properties"].keys() - self.effective_schema["properties"].keys():
-            self.metadata[("properties", column)] = Metadata(inclusion=Metadata.InclusionType.AVAILABLE, selected=True)
+            return False
+        for column in schema["properties"]:
+            if ("properties", column) not in self.metadata:
+                self.metadata["properties", column] = Metadata(Metadata.InclusionType.AVAILABLE, selected=True)
         self._schema = schema
         if self._input_schema is not None:
             self._input_schema = schema
         self._mask = None
         self._stream_maps = None
-        self._currents.mapper.register_raw_stream_schema(self.name, schema, self.primary_keys)
+        selected = get_selected_schema(self.name, schema, self.mask)
+        self._currents.mapper.register_raw_stream_schema(self.name, selected, self.primary_keys)
+        return True
 
     def _write_schema_message(self) -> None:
         """Look at what there is to read first, so that one SCHEMA will usually do."""
+        if self._currents.is_stopping:
+            return
         if self._files is None:
             self._files = self._selected()
             self._learn(self._files)
@@ -142,6 +160,14 @@ class CurrentsStream(Stream):
 
     # List and select
 
+    def _listed(self, floors: Mapping[str, str | None]) -> Iterator[File]:
+        """The files of some folders, each from an hour on. Nothing is being written meanwhile: a signal ends it."""
+        for folder, floor in floors.items():
+            for file in self._currents.bucket.files(folder, floor):
+                if self._currents.stopped_by is not None:
+                    raise TerminatedError(self._currents.stopped_by)
+                yield file
+
     def _selected(self) -> list[File]:
         selection = self._currents.settings.selection
         bucket = self._currents.bucket
@@ -149,11 +175,8 @@ class CurrentsStream(Stream):
             self._bookmark = Bookmark.from_state(self.stream_state)
         except BookmarkError as error:
             raise SettingsError(f"Stream {self.name}: {error}.") from None
-        listed = [
-            file
-            for folder in self._folders
-            for file in bucket.files(folder, self._bookmark.listing_floor(folder, selection))
-        ]
+        floors = {folder: self._bookmark.listing_floor(folder, selection) for folder in self._folders}
+        listed = list(self._listed(floors))
         files = self._bookmark.select(listed, bucket.now, selection, self._folders)
         size = sum(file.size for file in files)
         self._progress = Progress(len(files), size)
@@ -193,17 +216,18 @@ class CurrentsStream(Stream):
             and all(self.mask["properties", column] for column in self.effective_schema["properties"])
         )
 
-    def _read(self) -> Iterator[tuple[RecordMaker, list[dict[str, Any]]]]:
+    def _read(self) -> Iterator[tuple[RecordMaker, list[Event]]]:
         """All records, in blocks; when the next block is asked for, the records of the one before are out."""
         tap = self._currents
+        if tap.is_stopping:
+            return
         if self._files is None:
             self._files = self._selected()
         for fetched in fetched_in_order(self._files, tap.bucket.fetch, tap.settings.max_parallel_files):
             file = fetched.file
             try:
                 decoded = decode(fetched.data(), file.size)
-                if self._merge(decoded.writer_schema):
-                    self._adopt()
+                if self._merge(decoded.writer_schema) and self._adopt():
                     super()._write_schema_message()
                 maker = RecordMaker(self.name, self._columns, file, tap.settings.expand_json)
                 for block in decoded.blocks():
@@ -222,6 +246,8 @@ class CurrentsStream(Stream):
             self._bookmark.set_aside(file, str(error))
             self.logger.warning("%s: %s. It is set aside and tried again next time.", file.key, error)
             return True
+        if self.ABORT_AT_RECORD_COUNT is not None:  # `--test` asks whether files can be read
+            raise FileError(f"{file.key}: {error}.")
         self.logger.error("%s: %s. The stream ends before it (`on_unreadable_file`).", file.key, error)
         self._currents.incomplete.append(self.name)
         return False
@@ -237,11 +263,16 @@ class CurrentsStream(Stream):
             self._write_state()
 
     def _write_state(self) -> None:
+        if self._files is None:
+            return  # ended before it began: what the state says of this stream still holds
         state = self.stream_state
         state.clear()
         state.update(self._bookmark.to_state())
         self.state_manager.is_flushed = False
         self._write_state_message()
+
+    def get_batch_config(self, config: Mapping[str, Any]) -> None:
+        """No BATCH messages: they leave later than STATE, which counts on records that are out."""
 
     # The SDK's own bookmarks, which go by the replication key of each record, are not used
 

@@ -39,6 +39,7 @@ class TapBrazeCurrents(Tap):
         PluginCapabilities.FLATTENING,
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
+    dynamic_catalog = True  # discovery asks the bucket: the settings must be right for it, too
     message_writer_class = MessageWriter
     message_writer: MessageWriter
 
@@ -84,7 +85,17 @@ class TapBrazeCurrents(Tap):
         for event_type, folders in found.items():
             if self.settings.reads(event_type):
                 named.setdefault(stream_name(event_type), {})[event_type] = folders
-        return [CurrentsStream(self, name, event_types) for name, event_types in sorted(named.items())]
+        if not named:
+            raise SettingsError(
+                f"None of the {len(found)} event types below {self.settings.path} is named by `event_types` "
+                f"({', '.join(self.settings.event_types)}). There are: {', '.join(sorted(found))}."
+            )
+        streams = []
+        for name, event_types in sorted(named.items()):
+            if self.stopped_by is not None:
+                raise TerminatedError(self.stopped_by)
+            streams.append(CurrentsStream(self, name, event_types))
+        return streams
 
     def finish(self) -> None:
         """Pass on what is written, and say what was not read.
