@@ -47,6 +47,7 @@ class BrazeSink(Sink):
         self._compiled = CompiledMapper(self._mapper, key_properties or ())
         super().__init__(target, stream_name, schema, key_properties)
         self._tally = self._run.tally.streams[stream_name]
+        self._records_before = self._tally.records
 
     def take(self, record: bytes) -> None:
         """Take a record as JSON.
@@ -118,6 +119,11 @@ class BrazeSink(Sink):
 
     def process_batch(self, context: dict[str, Any]) -> None:
         """Nothing: there is never anything to drain."""
+
+    def clean_up(self) -> None:
+        """Tell the SDK's metric how many records there were; it saw only those that took its own way."""
+        self.record_counter_metric.value = self._tally.records - self._records_before
+        super().clean_up()
 
     def get_validator(self) -> None:
         """No validation by the SDK: mapping checks each value, and turns down no more than that value."""

@@ -374,3 +374,23 @@ def test_a_signal_before_anything_was_read(start: Any, braze: Any) -> None:
     assert_ends_with_a_message(process, 143, close=False)
     assert process.states == [0]
     assert braze.calls == []
+
+
+def test_the_metric_counts_every_record(braze: Any, tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"base_url": braze.url, "api_key": "key", "report_path": str(tmp_path / "reports")}))
+    schema = {"properties": {"external_id": {"type": "string"}, "plan": {"type": "string"}}}
+    messages: list[dict[str, Any]] = [{"type": "SCHEMA", "stream": "people", "schema": schema, "key_properties": []}]
+    messages += [
+        {"type": "RECORD", "stream": "people", "record": {"external_id": str(number), "plan": "day"}}
+        for number in range(7)
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "target_braze", "--config", str(config)],
+        input="\n".join(map(json.dumps, messages)),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert '"metric":"record_count","value":7,' in done.stderr
