@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from tap_braze_currents.files import File
 
@@ -37,7 +37,7 @@ class Fetched:
 
 def fetched_in_order(
     files: Sequence[File], fetch: Callable[[File], bytes], parallel: int, max_bytes: int = MAX_BYTES
-) -> Iterator[Fetched]:
+) -> Generator[Fetched, None, None]:
     """Files in their order, each with its fetching under way or done.
 
     Args:
@@ -47,7 +47,8 @@ def fetched_in_order(
         max_bytes: Most bytes under way or waiting.
 
     Yields:
-        Each file. When the next one is asked for, the one before is done with.
+        Each file. When the next one is asked for, the one before is done with. Closed early, it waits for what is under
+        way and begins nothing more.
     """
     waiting: deque[Fetched] = deque()
     ahead = 0
