@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
+import logging
 import posixpath
 import re
 from typing import TYPE_CHECKING, Any, Final
@@ -76,8 +77,11 @@ class Bucket:
         except ValueError as error:
             raise SettingsError(f"`path` is {path!r}, which cannot be used: {error}.") from None
         self._root = str(root).rstrip("/")
+        self._has_foreign = False
+        self._logger = logging.getLogger("tap-braze-currents")
         self._bucket = self._root.partition("/")[0]
-        self._now: dt.datetime | None = None
+        # A store that tells no time is asked when nothing has been listed yet: what appears meanwhile is later
+        self._now = None if self._is_s3 else dt.datetime.now(dt.timezone.utc)
 
     @property
     def now(self) -> dt.datetime:
@@ -127,8 +131,16 @@ class Bucket:
         """
         for key, size, etag, modified in self._objects(folder, start_hour):
             place = parse(key)
-            if place is not None and (start_hour is None or place.hour >= start_hour):
+            if place is None:
+                self._pass_over(key)
+            elif start_hour is None or place.hour >= start_hour:
                 yield File(key, size, etag, modified, place)
+
+    def _pass_over(self, key: str) -> None:
+        """Say once that there are objects that Braze did not write."""
+        if not self._has_foreign:
+            self._has_foreign = True
+            self._logger.warning("%s and other objects like it are not Braze's; they are passed over.", key)
 
     def fetch(self, file: File) -> bytes:
         """All of a file.
