@@ -32,6 +32,7 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/run_tap.py
 
 # Versions and hashes of everything in .venv, without the address of any registry (docs/decisions/0001).
 lock:

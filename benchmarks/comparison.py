@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import lines, report
+from benchmarks import lines, report, tables
 from benchmarks.processes import MAX_SECONDS, Stub, WrongResultError, running_stub
 from benchmarks.variants import BRAZE, FLOOR, Variant, all_variants, measure, write_config
 
@@ -36,7 +36,7 @@ def main() -> int:
     text = report.report(variants, rounds, conditions, arguments.limit)
     print(text)
     if arguments.write:
-        report.write(text)
+        tables.write(text, report.BEGIN)
     return 0
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import os
-import platform
-from importlib.metadata import version
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
+from benchmarks.tables import goal_row, machine, spread
 from benchmarks.variants import (
     BRAZE,
     BRAZE_LIMITED,
@@ -27,9 +23,8 @@ if TYPE_CHECKING:
 Round = dict[str, Result]
 """The runs of one round, by the key of their variant."""
 
-README: Final = Path(__file__).with_name("README.md")
 BEGIN: Final = "<!-- results: written by `benchmarks/run.py --write` -->"
-END: Final = "<!-- end of results -->"
+PACKAGES: Final = ("target-braze", "singer-sdk", "msgspec", "aiohttp", "requests")
 
 MIN_REQUESTS_PER_SECOND: Final = 800
 MAX_RSS_MB: Final = 300
@@ -46,16 +41,8 @@ def report(variants: list[Variant], rounds: list[Round], conditions: str, limit:
         conditions: What held for all of them, in words.
         limit: Requests per second in the limited runs.
     """
-    parts = (f"{conditions} {_machine()}", _runs(variants, rounds), _goals(rounds, limit), _stub(rounds))
+    parts = (f"{conditions} {machine(PACKAGES)}", _runs(variants, rounds), _goals(rounds, limit), _stub(rounds))
     return "\n\n".join(part if isinstance(part, str) else "\n".join(part) for part in parts)
-
-
-def write(text: str) -> None:
-    """Replace the results in the README."""
-    before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    assert after, "the README has lost the comments between which the results stand"
-    README.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
 
 
 def _runs(variants: list[Variant], rounds: list[Round]) -> Iterator[str]:
@@ -75,12 +62,12 @@ def _runs(variants: list[Variant], rounds: list[Round]) -> Iterator[str]:
             variant.label,
             f"{len(runs)}",
             f"{variant.records:,}",
-            _spread([run.records_per_second for run in runs], "{:,.0f}"),
+            spread([run.records_per_second for run in runs], "{:,.0f}"),
             f"{median(speed):.3g}",
-            _spread([run.usage.cpu_seconds for run in runs], "{:.2f}"),
+            spread([run.usage.cpu_seconds for run in runs], "{:.2f}"),
             f"{median(cpu):.3g}" if is_long_enough else "",
-            _spread([run.usage.peak_rss_mb for run in runs], "{:.0f}"),
-            _spread([run.requests_per_second for run in runs], "{:,.0f}") if runs[0].stub else "",
+            spread([run.usage.peak_rss_mb for run in runs], "{:.0f}"),
+            spread([run.requests_per_second for run in runs], "{:,.0f}") if runs[0].stub else "",
         )
         yield f"| {' | '.join(cells)} |"
 
@@ -90,7 +77,7 @@ def _goals(rounds: list[Round], limit: int) -> Iterator[str]:
     if fast := _all(rounds, BRAZE):
         pace = median(run.requests_per_second for run in fast)
         goal = f"at least {MIN_REQUESTS_PER_SECOND} requests/s of 75 objects, sustained"
-        yield _goal(goal, f"{pace:,.0f}", pace >= MIN_REQUESTS_PER_SECOND)
+        yield goal_row(goal, f"{pace:,.0f}", pace >= MIN_REQUESTS_PER_SECOND)
         yield _memory_goal("", fast)
     if long := _all(rounds, BRAZE_LONG):
         yield _memory_goal(", whatever the input's size: 3 x the input", long)
@@ -98,14 +85,14 @@ def _goals(rounds: list[Round], limit: int) -> Iterator[str]:
         most = max(run.stub["most_in_one_second"] for run in limited)
         late_ms = max(run.stub["late_reply_seconds"] for run in limited) * 1000
         measured = f"{most:.0f} in the fullest second of all rounds (stub at most {late_ms:.0f} ms late)"
-        yield _goal(f"never more than {limit} requests in any second", measured, most <= limit)
+        yield goal_row(f"never more than {limit} requests in any second", measured, most <= limit)
         share = median(run.requests_per_second for run in limited) / limit
         goal = f"at least {MIN_SHARE_OF_LIMIT:.0%} of that limit used"
-        yield _goal(goal, f"{share:.1%}", share >= MIN_SHARE_OF_LIMIT)
+        yield goal_row(goal, f"{share:.1%}", share >= MIN_SHARE_OF_LIMIT)
     if fast and _all(rounds, PLAIN):
         times = _times_as_fast(rounds, PLAIN)
         goal = f"at least {MIN_TIMES_PLAIN} x the plain SDK target"
-        yield _goal(goal, f"{times:.1f} x", times >= MIN_TIMES_PLAIN)
+        yield goal_row(goal, f"{times:.1f} x", times >= MIN_TIMES_PLAIN)
     if fast and _all(rounds, PLAIN_UNCHECKED):
         times = _times_as_fast(rounds, PLAIN_UNCHECKED)
         yield f"| (no goal) x the plain SDK target without validation | {times:.1f} x | |"
@@ -145,34 +132,6 @@ def _all(rounds: list[Round], key: str) -> list[Result]:
     return [found[key] for found in rounds if key in found]
 
 
-def _spread(figures: list[float], form: str) -> str:
-    if len(figures) == 1:
-        return form.format(figures[0])
-    return f"{form.format(median(figures))} ({form.format(min(figures))} to {form.format(max(figures))})"
-
-
-def _goal(goal: str, measured: str, is_met: bool) -> str:
-    return f"| {goal} | {measured} | {'yes' if is_met else '**no**'} |"
-
-
 def _memory_goal(condition: str, runs: list[Result]) -> str:
     peak = max(run.usage.peak_rss_mb for run in runs)
-    return _goal(f"less than {MAX_RSS_MB} MB of memory{condition}", f"{peak:.0f} MB", peak < MAX_RSS_MB)
-
-
-def _machine() -> str:
-    packages = ("target-braze", "singer-sdk", "msgspec", "aiohttp", "requests")
-    return (
-        f"{dt.datetime.now(dt.timezone.utc):%Y-%m-%d}, {_processor()}, {os.cpu_count()} cores "
-        f"(load {os.getloadavg()[0]:.1f} at the end), {platform.system()} {platform.release()}, "
-        f"Python {platform.python_version()}, {', '.join(f'{name} {version(name)}' for name in packages)}."
-    )
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return goal_row(f"less than {MAX_RSS_MB} MB of memory{condition}", f"{peak:.0f} MB", peak < MAX_RSS_MB)
