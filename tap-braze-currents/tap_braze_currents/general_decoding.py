@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from tap_braze_currents.events import Event
 
 NAMED = frozenset({"record", "error", "enum", "fixed"})
-NUMBERS = frozenset({"int", "long"})
 # What Python has for the values of a branch, to find the branch of a union by the value that was read.
 PYTHON_TYPES = {
     "null": type(None),
@@ -81,12 +80,7 @@ def _without_logical_types(schema: Any) -> Any:
     if isinstance(schema, list):
         return [_without_logical_types(part) for part in schema]
     if isinstance(schema, dict):
-        return {
-            # A default is a value, not a part of the schema.
-            name: value if name == "default" else _without_logical_types(value)
-            for name, value in schema.items()
-            if name != "logicalType"
-        }
+        return {name: _without_logical_types(value) for name, value in schema.items() if name != "logicalType"}
     return schema
 
 
@@ -152,7 +146,7 @@ class _JsonSafe:
             kind = schema["type"] if isinstance(schema, dict) else schema
             while isinstance(kind, dict):
                 kind = kind["type"]
-            if not isinstance(value, PYTHON_TYPES[kind]) or (kind in NUMBERS and isinstance(value, bool)):
+            if not isinstance(value, PYTHON_TYPES[kind]):
                 continue
             found = schema
             if (

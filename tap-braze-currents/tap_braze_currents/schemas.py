@@ -6,11 +6,13 @@ old files lack the newer ones, so columns are merged by name. None is dropped, a
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, NamedTuple
 
 from tap_braze_currents.lineage import column_name
 
 ID = "id"
+SCHEMAS_KEPT = 16
 PII_MARK = "[PII]"
 # What JSON makes of Avro's simple types. Bytes are written in base64, see `general_decoding.py`.
 KINDS = {
@@ -115,22 +117,28 @@ class StreamSchema:
         self.columns: dict[str, Column] = {ID: Column("string")}
         self.pii: frozenset[str] = frozenset()
         self._warnings: list[str] = []
+        # Schemas lately merged, by identity: decoding gives files of the same schema the same dict, and most files are
+        # so small that to merge it again would take longer than to decode them.
+        self._merged: deque[dict[str, Any]] = deque(maxlen=SCHEMAS_KEPT)
 
     def merge(self, avro_schema: dict[str, Any]) -> bool:
         """Take in the writer schema of a file.
 
         Args:
-            avro_schema: An Avro record as a dict.
+            avro_schema: An Avro record as a dict, not to be changed afterwards.
 
         Returns:
             Whether the columns or the personal ones among them changed.
         """
+        if any(avro_schema is known for known in self._merged):
+            return False
+        self._merged.append(avro_schema)
         before = self.columns, self.pii
         self.columns = dict(self.columns)
         for name, column in columns_of(avro_schema).items():
             known = self.columns.get(name, NOTHING)
             merged = known.merged(column)
-            if merged != known and merged.is_forced_within and not known.is_forced_within:
+            if merged != known and merged.is_forced_within:
                 self._warnings.append(
                     f"The field {name!r} is of types that cannot be merged "
                     f"({_named(known)}, {_named(column)}): its values are written as text."

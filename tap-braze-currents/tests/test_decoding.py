@@ -252,6 +252,65 @@ def test_a_schema_that_makes_no_sense_is_refused(schema: str, expected: str) -> 
     assert reason(data, len(data)) == expected
 
 
+@pytest.mark.parametrize(
+    ("avro_type", "data"),
+    [
+        ("string", b"\x01"),  # a negative length, in one byte
+        ("string", b"\x81\x01"),  # and in two
+        ("string", b"\x04a"),
+        ("string", b"\x02\xff"),  # not UTF-8
+        ("string", b"\x02ab"),  # something behind it
+        ("string", b""),
+        (["null", "string"], b"\x04"),  # a branch that there is not
+        (["null", "string"], b"\x01"),
+        (["string", "null"], b"\x02\x00"),
+        ("boolean", b"\x02"),
+        ("float", b"\x00\x00"),
+        ("double", bytes(7)),
+        ("long", b"\x80\x80"),
+        ("long", b"\xff" * 9 + b"\x7f"),  # more than 64 bits
+        ({"type": "array", "items": "string"}, b"\x02\x00"),
+    ],
+)
+def test_bytes_that_are_no_event_are_refused_by_either_engine(avro_type: Any, data: bytes) -> None:
+    schema = {"type": "record", "name": "E", "fields": [{"name": "a", "type": avro_type}]}
+    compiled = compile_decoder(schema)
+    assert compiled
+    with pytest.raises((ValueError, IndexError, struct.error)):
+        compiled(data, 1, Counter())
+    if avro_type != "boolean" and len(data) < 10:  # of which fastavro takes anything
+        with pytest.raises((ValueError, IndexError, EOFError)):
+            general_decoder(schema)(data, 1, Counter())
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (b"\x02\x01", "damaged in the header"),  # a name of a negative length
+        (b"\xff" * 9 + b"\x7f", "damaged in the header"),
+        (b"\x00" + bytes(16), "damaged in the header"),  # no schema
+        (b"\x02\xfe\xff\x7f", "cut in the header"),
+    ],
+)
+def test_a_damaged_header_is_refused(header: bytes, expected: str) -> None:
+    assert reason(b"Obj\x01" + header) == expected
+
+
+@pytest.mark.parametrize("block", [b"\x01\x00", b"\x00\x01", b"\xff" * 9 + b"\x7f\x00"])
+def test_a_block_of_impossible_size_is_refused(block: bytes) -> None:
+    data = avro_file(FLAT, [])
+    sync = read_header(data).sync
+    assert reason(data[: read_header(data).end] + block + sync) == "damaged in a block"
+
+
+def test_a_header_may_say_its_size() -> None:
+    whole = avro_file(FLAT, EVENTS[:3])
+    end = read_header(whole).end
+    meta = whole[5 : end - 17]  # between the number of entries and the end of them
+    data = b"Obj\x01" + encoded(-1) + encoded(len(meta)) + meta + whole[end - 17 :]
+    assert read(data, len(data)) == EVENTS[:3]
+
+
 @given(st.data())
 def test_damage_is_never_accepted_where_fastavro_would_refuse_it(drawn: st.DataObject) -> None:
     schema, records = drawn.draw(flat_schemas_with_records())

@@ -267,7 +267,9 @@ def test_items_and_whole_arrays_become_text_likewise() -> None:
 
 def test_several_types_in_one_file_become_text() -> None:
     events: list[dict[str, Any]] = [{"id": "1", "a": 7}, {"id": "2", "a": "7"}, {"id": "3", "a": None}]
-    assert [each["a"] for each in made(schema_of(a=["null", "int", "string"]), events)] == ["7", "7", None]
+    for others in ([], [schema_of(a="string")], [schema_of(a="int")]):
+        records = made(schema_of(a=["null", "int", "string"]), events, other_schemas=others)
+        assert [each["a"] for each in records] == ["7", "7", None]
 
 
 def test_a_field_with_a_name_of_ours_gives_way_and_is_kept() -> None:
