@@ -396,6 +396,26 @@ FLOORS: dict[str, tuple[list[Run], Selection, str | None]] = {
         Selection(),
         "2026-03-03-08",
     ),
+    "back-fill done but for a recent file of an old hour": (
+        [
+            Run("10 12:00", [c], ["c"], FROM_MARCH),
+            Run("10 12:00", [c, a_file("copied", "10 11:50", hour="2026-01-01-00")], ["copied"]),
+        ],
+        Selection(),
+        "2026-01-01-00",
+    ),
+    "back-fill done, a recent file of an old hour after it": (
+        [
+            Run("10 12:00", [*january, c], ["c"], FROM_MARCH),
+            Run(
+                "10 12:00",
+                [*january, c, a_file("copied", "10 11:50", hour="2026-03-01-05")],
+                ["jan10", "jan20", "jan30", "copied"],
+            ),
+        ],
+        Selection(),
+        "2026-03-01-05",
+    ),
     "file set aside": (
         [Run("10 12:00", [*january, c], ["jan10", "jan20", "jan30", "c"], unreadable=frozenset({"jan20"}))],
         Selection(),
