@@ -64,6 +64,7 @@ class Bucket:
                 "config_kwargs": {**_S3_CONFIG, "max_pool_connections": connections + 2},
                 "use_listings_cache": False,
                 "skip_instance_cache": True,
+                "max_concurrency": 1,  # for parts of one file, each of which would be asked for its size first
             }
         try:
             self._files, root = fsspec.core.url_to_fs(path, **options)
@@ -76,7 +77,8 @@ class Bucket:
             ) from None
         except ValueError as error:
             raise SettingsError(f"`path` is {path!r}, which cannot be used: {error}.") from None
-        self._root = str(root).rstrip("/")
+        # State has the keys: they must not depend on how somebody spells a folder.
+        self._root = posixpath.normpath(root) if self._is_local else str(root).rstrip("/")
         self._has_foreign = False
         self._logger = logging.getLogger("tap-braze-currents")
         self._bucket = self._root.partition("/")[0]
@@ -199,13 +201,23 @@ class Bucket:
                     yield key, entry["Size"], entry["ETag"].strip('"'), entry["LastModified"]
             return
         try:
-            # Unless told so, fsspec leaves out what may not be listed, and does not say so.
-            strict = {"on_error": "raise"} if self._is_local else {}
-            entries = self._files.find(folder, detail=True, **strict).values()
+            entries = list(self._walked(folder) if self._is_local else self._files.find(folder, detail=True).values())
         except Exception as error:  # noqa: BLE001 # as in `_fetch`
             raise self._not_listed(error) from None
         for entry in entries:
             yield str(entry["name"]), int(entry["size"] or 0), _etag(entry), _modified(entry)
+
+    def _walked(self, folder: str) -> Iterator[Mapping[str, Any]]:
+        """All below a local folder. fsspec's own walk leaves out, and does not say so, what may not be listed."""
+        try:
+            entries = self._files.ls(folder, detail=True)
+        except FileNotFoundError:
+            return  # gone while we looked
+        for entry in entries:
+            if entry["type"] == "directory":
+                yield from self._walked(entry["name"])
+            else:
+                yield entry
 
     def _pages(self, prefix: str, **options: Any) -> Iterator[dict[str, Any]]:
         """The pages of a listing; the first ever tells the store's time."""
