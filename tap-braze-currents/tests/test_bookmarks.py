@@ -439,6 +439,16 @@ def test_files_set_aside_are_told_with_their_reasons() -> None:
     assert Bookmark.from_state(state).files_set_aside == {b.key: "cut short"}
 
 
+@pytest.mark.parametrize(("left", "told"), [([a], []), ([a, b], [b.key])], ids=["deleted", "still there"])
+def test_file_set_aside_is_told_until_it_is_deleted(left: list[File], told: list[str]) -> None:
+    broken = frozenset("b")
+    state = state_after(
+        Run("10 12:00", [a, b], ["a", "b"], unreadable=broken),
+        Run("10 12:00", left, ["b"] if b in left else [], unreadable=broken),
+    )
+    assert list(Bookmark.from_state(state).files_set_aside) == told
+
+
 def test_files_read_out_of_order_do_not_carry_the_position_over_one_that_is_not() -> None:
     bookmark = Bookmark.from_state({})
     bookmark.select([a, b, c], moment("10 12:00"), Selection())
