@@ -6,6 +6,7 @@ and loses nothing.
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -229,7 +230,8 @@ class CurrentsStream(Stream):
                 decoded = decode(fetched.data(), file.size)
                 if self._merge(decoded.writer_schema) and self._adopt():
                     super()._write_schema_message()
-                maker = RecordMaker(self.name, self._columns, file, tap.settings.expand_json)
+                now = dt.datetime.now(dt.timezone.utc)
+                maker = RecordMaker(self.name, self._columns, file, tap.settings.expand_json, now)
                 for block in decoded.blocks():
                     yield maker, block
                     if tap.is_stopping:
@@ -238,6 +240,9 @@ class CurrentsStream(Stream):
                 if not self._goes_on_without(file, error):
                     return
             else:
+                if decoded.not_finite:
+                    fields = ", ".join(f"{field} ({count:,})" for field, count in sorted(decoded.not_finite.items()))
+                    self.logger.warning("%s: numbers that JSON does not have are null: %s.", file.key, fields)
                 self._advance(file)
 
     def _goes_on_without(self, file: File, error: Exception) -> bool:
