@@ -19,7 +19,7 @@ from singer_sdk.singerlib import Metadata, MetadataMapping
 
 from tap_braze_currents.bookmarks import Bookmark, BookmarkError
 from tap_braze_currents.catalogs import known_columns, with_refinements
-from tap_braze_currents.decoding import UnreadableFileError, decode, peek_schema
+from tap_braze_currents.decoding import DecodedFile, UnreadableFileError, decode, peek_schema
 from tap_braze_currents.errors import FileError, SettingsError, TerminatedError
 from tap_braze_currents.fetching import fetched_in_order
 from tap_braze_currents.progress import Progress
@@ -240,10 +240,13 @@ class CurrentsStream(Stream):
                 if not self._goes_on_without(file, error):
                     return
             else:
-                if decoded.not_finite:
-                    fields = ", ".join(f"{field} ({count:,})" for field, count in sorted(decoded.not_finite.items()))
-                    self.logger.warning("%s: numbers that JSON does not have are null: %s.", file.key, fields)
+                self._warn_of_nulls(file, decoded)
                 self._advance(file)
+
+    def _warn_of_nulls(self, file: File, decoded: DecodedFile) -> None:
+        if decoded.not_finite:
+            fields = ", ".join(f"{field} ({count:,})" for field, count in sorted(decoded.not_finite.items()))
+            self.logger.warning("%s: numbers that JSON does not have are null: %s.", file.key, fields)
 
     def _goes_on_without(self, file: File, error: Exception) -> bool:
         """Set an unreadable file aside, if so configured; else the stream ends before it."""
