@@ -30,7 +30,11 @@ def main() -> int:
     if arguments.only:
         wanted = {variant.base for variant in decoding + fetching if variant.key in arguments.only} | {*arguments.only}
         decoding, fetching = ([each for each in every if each.key in wanted] for every in (decoding, fetching))
-    compared = [each for each in decoding_variants(RECORDS_COMPARED, RECORDS_COMPARED) if each.cores == 1]
+    compared = [
+        each
+        for each in decoding_variants(RECORDS_COMPARED, RECORDS_COMPARED)
+        if each.cores == 1 and each.records == RECORDS_COMPARED
+    ]
     _prepare(compared + decoding + fetching)
     folder = compared[0].prepare().parent
     small = events.prepare_small(arguments.files)
@@ -58,7 +62,7 @@ def _arguments() -> argparse.Namespace:
     keys = [variant.key for variant in decoding_variants(1, 1) + fetching_variants(1)]
     parser.add_argument("--records", type=_positive, default=300_000, help="in large files (default: %(default)s)")
     parser.add_argument(
-        "--plain-records", type=_positive, default=45_000, help="for the plain tap (default: %(default)s)"
+        "--plain-records", type=_positive, default=30_000, help="for the plain tap (default: %(default)s)"
     )
     parser.add_argument("--files", type=_positive, default=4_000, help="small files (default: %(default)s)")
     parser.add_argument(

@@ -54,7 +54,9 @@ def run(command: list[str], folder: Path, cores: int | None, copy: Path | None =
     Raises:
         WrongResultError: If it fails or takes too long.
     """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MELTANO_", "AWS_"))}
+    # nothing of what a developer's shell may say: without bytecode files each start would compile all that it imports
+    foreign = ("MELTANO_", "AWS_", "PYTHON")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     counter = Counter()
     with (folder / "stderr").open("wb") as errors, (copy or folder / "none").open("wb") as copied:
         started = time.perf_counter()

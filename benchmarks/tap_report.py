@@ -39,7 +39,7 @@ def report(decoding: list[Variant], fetching: list[Variant], rounds: list[Round]
         _decoding(decoding, rounds),
         _fetching(fetching, rounds),
         _goals(rounds),
-        [_client(rounds)],
+        [_start(rounds), _client(rounds)],
     )
     return "\n\n".join("\n".join(part) for part in parts).strip()
 
@@ -125,6 +125,24 @@ def _memory_goals(rounds: list[Round]) -> Iterator[str]:
         if runs:
             peak = max(run.emission.peak_rss_mb for run in runs)
             yield goal_row(f"less than {MAX_RSS_MB} MB of memory{condition}", f"{peak:.0f} MB", peak < MAX_RSS_MB)
+
+
+def _start(rounds: list[Round]) -> str:
+    """What the tap's speed is once it runs; the floor has next to no start."""
+    found = []
+    for source, start, name in (("", "start", "a folder"), ("-s3", "start-s3", "S3")):
+        key = f"tap-{CODECS[0]}{source}"
+        both = [each for each in rounds if key in each and start in each and f"floor-{CODECS[0]}" in each]
+        if not both:
+            continue
+        seconds = median(each[start].emission.seconds for each in both)
+        times = median(
+            (each[key].variant.records / max(each[key].emission.seconds - each[start].emission.seconds, 1e-9))
+            / each[f"floor-{CODECS[0]}"].records_per_second
+            for each in both
+        )
+        found.append(f"Start and end take {seconds:.1f} s from {name}; between them the tap is {times:.2f} x fastavro.")
+    return " ".join(found)
 
 
 def _client(rounds: list[Round]) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 CODECS: Final = ("null", "deflate")
 LONG_TIMES: Final = 3
+FEW_RECORDS: Final = 1_000
+"""So few that a run is its start and its end."""
 MANY_FILES: Final = 64
 MAX_SHARE_OF_A_CORE: Final = 0.5
 
@@ -135,6 +137,13 @@ def _decoding(codec: str, records: int, plain_records: int) -> list[Variant]:
     ]
     if codec == CODECS[0]:  # decompression takes no more memory than what it makes of a block
         label = f"{codec}: tap, S3, {LONG_TIMES} x the input"
+
+        def few_files() -> Path:
+            return events.prepare(FEW_RECORDS, codec)
+
+        for key, source, name in (("start", "folder", "folder"), ("start-s3", "rclone", "S3")):
+            start = f"{codec}: tap, {name}, 1 core, start and end"
+            found.append(Variant(key, start, FEW_RECORDS, few_files, _TAP, floor, source, cores=1))
         many = LONG_TIMES * records
         found.append(Variant(f"{tap}-long", label, many, long_files, _TAP, floor, "rclone", is_once=True))
     return found

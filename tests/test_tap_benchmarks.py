@@ -37,6 +37,8 @@ def test_a_small_run_fills_all_tables() -> None:
     assert rows == [
         "large files",
         *(f"null: {label}" for label in decoding),
+        "null: tap, folder, 1 core, start and end",
+        "null: tap, S3, 1 core, start and end",
         "null: tap, S3, 3 x the input",
         *(f"deflate: {label}" for label in decoding),
         "small files",
