@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from singer_sdk.exceptions import ConfigValidationError
+
 from tap_braze_currents.errors import TapBrazeCurrentsError, TerminatedError
 from tap_braze_currents.tap import TapBrazeCurrents
 
@@ -18,6 +20,10 @@ def main() -> None:
     except TerminatedError as error:
         TapBrazeCurrents.logger.warning("%s", error)
         sys.exit(SIGNAL_BASE + error.signal_number)
+    except ConfigValidationError as error:  # the SDK shows them for a run and for --discover, not for --test
+        for message in error.errors:
+            TapBrazeCurrents.logger.error("Config validation error: %s", message)  # as below
+        sys.exit(1)
     except TapBrazeCurrentsError as error:
         TapBrazeCurrents.logger.error("%s", error)  # for a person: where in our code it was raised is of no use
         sys.exit(1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Tap
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
@@ -131,13 +131,27 @@ class TapBrazeCurrents(Tap):
         if about:
             cls.print_about(options.get("about_format"))
             return
-        state, catalog = options.get("state"), options.get("catalog")
         tap = cls(
             config=config.config if config else {},
-            state=None if state is None else json.load(state),
-            catalog=None if catalog is None else json.load(catalog),
+            state=_json_object("--state", options.get("state")),
+            catalog=_json_object("--catalog", options.get("catalog")),
             parse_env_config=bool(config and config.parse_env),
             validate_config=True,
         )
         tap.sync_all()
         tap.finish()
+
+
+def _json_object(option: str, file: IO[str] | None) -> dict[str, Any] | None:
+    """What the file given with an option holds; none if it is not given."""
+    if file is None:
+        return None
+    try:
+        found = json.load(file)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise SettingsError(
+            f"The file given with {option} ({file.name}) holds no JSON object; leave it out or mend it."
+        )
+    return found

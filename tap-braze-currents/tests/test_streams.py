@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import io
 import json
 import os
@@ -15,7 +16,10 @@ import pytest
 from braze_sandbox.currents import filler, schemas
 from braze_sandbox.currents.writing import NEW_LAYOUT, OLD_LAYOUT, SYNC_BYTES, Layout, avro_file
 from tap_braze_currents import streams
+from tap_braze_currents.bookmarks import Bookmark, Selection
 from tap_braze_currents.errors import FileError, IncompleteError, SettingsError, TerminatedError
+from tap_braze_currents.files import File
+from tap_braze_currents.keys import parse
 from tap_braze_currents.lineage import LINEAGE_SCHEMA
 from tap_braze_currents.tap import TapBrazeCurrents
 
@@ -719,3 +723,29 @@ def test_a_signal_ends_a_listing(folder: Folder) -> None:
     assert isinstance(done.error, TerminatedError)
     assert done.error.signal_number == signal.SIGINT
     assert done.messages == []
+
+
+# The size of state
+
+
+def test_state_of_many_files_stays_small() -> None:
+    now = dt.datetime(2026, 6, 1, tzinfo=dt.timezone.utc)
+    place = parse(f"currents/{NEW_LAYOUT.key(CUSTOM, '2026-05-31-21', 'us-01', 0, 1)}")
+    assert place is not None
+    folder = f"bucket/currents/event_type={CUSTOM}/date=2026-05-31-21/version=10/us-01"
+    files = [
+        File(f"{folder}/topic+0+{number}.avro", 1_000, f"{number:032x}", now - dt.timedelta(seconds=age), place)
+        for ages, first in ((range(107_200, 7_200, -1), 0), (range(500), 200_000))
+        for number, age in enumerate(ages, first)
+    ]
+    bookmark, selection = Bookmark.from_state({}), Selection()
+    sizes = []
+    for number, file in enumerate(bookmark.select(files, now, selection)):
+        bookmark.read(file)
+        if number % 10_000 == 0:
+            sizes.append(len(json.dumps(bookmark.to_state())))
+    assert number == 100_499
+    assert max(sizes) < 500
+    state = json.dumps(bookmark.to_state())
+    assert len(state) < 500 + 500 * 150  # those of the last hour, one by one
+    assert Bookmark.from_state(json.loads(state)).select(files, now, selection) == []

@@ -10,6 +10,7 @@ import pytest
 
 PURE = [
     "bookmarks",
+    "catalogs",
     "compiled_decoding",
     "container",
     "decoding",
