@@ -1,45 +1,29 @@
-"""The demo from beginning to end: warehouse, attributes, plugins, sandbox, run, summary."""
+"""The demo from beginning to end, in two acts: attributes go to Braze, and what people do with messages comes back."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
-import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
-from demo import database, purchases, sandbox, screen, warehouse
+from demo import database, engagement, jobs, purchases, s3, sandbox, screen, warehouse
+from demo.jobs import PROJECT, WORK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-PROJECT = Path(__file__).resolve().parent.parent
-WORK = PROJECT / ".demo"
-LOG = WORK / "meltano.log"
-REPORT = PROJECT / ".meltano" / "target-braze" / "reports" / "latest"
-PLUGINS = {"extractor": "tap-postgres--customer-attributes", "loader": "target-braze"}
 JOB, QUERY_JOB = "customer-attributes", "recent-buyers"
-MELTANO = Path(sys.executable).with_name("meltano")
-TAIL_LINES = 25
-STOP_SECONDS = 15
-
-
-class RunFailedError(Exception):
-    """Meltano ended with an error; the message has the end of its log."""
+EVENTS_JOB, BACK_JOB = "engagement-events", "engagement-attributes"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run or stop the demo; return the exit code."""
     parser = argparse.ArgumentParser(
-        prog="demo/run.py", description="A warehouse, a local Braze, and a Meltano run between them."
+        prog="demo/run.py", description="A warehouse, a local Braze and a bucket, and Meltano runs between them."
     )
-    parser.add_argument("--stop", action="store_true", help="stop the database and the sandbox")
+    parser.add_argument("--stop", action="store_true", help="stop the database, the sandbox and the bucket")
     parser.add_argument(
         "--new-orders", type=int, default=0, metavar="N", help="let N customers order again before the run"
     )
@@ -56,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         database.DatabaseError,
         purchases.PurchasesUnavailableError,
         sandbox.SandboxError,
-        RunFailedError,
+        s3.S3Error,
+        engagement.CurrentsError,
+        jobs.RunFailedError,
     ) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
@@ -65,13 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def stop() -> None:
     """Stop what the demo leaves running."""
-    server = database.Server(WORK / "postgres")
-    print("PostgreSQL", "stopped" if server.stop() else "was not running")
     print("Braze sandbox", "stopped" if sandbox.stop(PROJECT) else "was not running")
+    print("S3 server", "stopped" if s3.Server(WORK).stop() else "was not running")
+    print("PostgreSQL", "stopped" if database.Server(WORK / "postgres").stop() else "was not running")
 
 
 def run(new_orders: int) -> None:
-    """Set up what is missing, run the job, and say what happened."""
+    """Set up what is missing, run the jobs, and say what happened."""
     WORK.mkdir(exist_ok=True)
     print("From a warehouse to Braze: all of it on this machine, the people in it made up\n")
 
@@ -97,121 +83,58 @@ def run(new_orders: int) -> None:
             step.result += f", {new_orders:,} ordered again"
 
     with screen.step("Braze sandbox", "starting") as step:
-        address = sandbox.start(PROJECT)
-        step.result = address
+        step.result = address = sandbox.start(PROJECT)
+    bucket = s3.Server(WORK)
+    with screen.step("Bucket", "starting an S3 server") as step:
+        step.result = f"{bucket.start()}, in {_from_here(bucket.buckets / s3.BUCKET)}"
 
-    environment = meltano_environment(server.url, address)
-    LOG.write_text("", encoding="utf-8")
-    install_plugins(environment)
+    variables = jobs.environment(server.url, address, bucket.address)
+    jobs.LOG.write_text("", encoding="utf-8")
+    with screen.step("Plugins") as step:
+        jobs.install(variables, step)
 
     with screen.step("Meltano run", JOB) as step:
-        meltano(["run", JOB], environment, step, JOB)
+        jobs.run(JOB, variables, step)
         step.result = f"{JOB}: tap-postgres to target-braze"
+    report, summary = jobs.report()
+    print("", *screen.outcome(summary), "", sep="\n")
 
-    show_end(json.loads((REPORT / "summary.json").read_text(encoding="utf-8")), address)
-
-
-def meltano_environment(warehouse_url: str, sandbox_url: str) -> dict[str, str]:
-    """Return the environment for Meltano; nothing of the caller's in it can lead the run to a real Braze."""
-    ours = ("MELTANO_", "TARGET_BRAZE_", "TAP_POSTGRES_")
-    return {
-        **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
-        # Said here although meltano.yml says so too, since a variable wins over what a `.env` file may have.
-        "TARGET_BRAZE_INSTANCE": "sandbox",
-        "TARGET_BRAZE_BASE_URL": "",
-        "TAP_POSTGRES_SQLALCHEMY_URL": warehouse_url,
-        **sandbox.environment(sandbox_url),
-    }
+    come_back(server, bucket, variables)
+    show_end(report, summary, address)
 
 
-def install_plugins(environment: Mapping[str, str]) -> None:
-    """Install the plugins that the run needs, unless what they are made of was installed before.
-
-    Meltano compares only the names of what to install: it would not see a dependency added to one of ours.
-    """
-    sources = [
-        PROJECT / "meltano.yml",
-        PROJECT / "target-braze" / "pyproject.toml",
-        PROJECT / "plugins" / "braze-sandbox" / "pyproject.toml",
-    ]
-    fingerprint = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    stamp = PROJECT / ".meltano" / "demo-plugins"
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == fingerprint:
-        return
-    with screen.step("Plugins") as step:
-        for kind, name in PLUGINS.items():
-            meltano(["install", kind, name], environment, step, f"installing {name}")
-        step.result = "tap-postgres and target-braze, each in an environment of its own"
-    stamp.write_text(fingerprint, encoding="utf-8")
+def come_back(server: database.Server, bucket: s3.Server, variables: Mapping[str, str]) -> None:
+    """Let people answer, read their answers into the warehouse, and send Braze what it says of them."""
+    print("And back: what people did with Braze's messages, by Currents\n")
+    with screen.step("People", "answering") as step:
+        step.result = f"{engagement.happens(PROJECT, bucket)}"
+    with screen.step("Meltano run", EVENTS_JOB) as step:
+        jobs.run(EVENTS_JOB, variables, step)
+        step.result = f"{EVENTS_JOB}: tap-braze-currents to target-postgres"
+    with screen.step("View", "building it") as step, contextlib.closing(server.connect()) as connection:
+        known = engagement.look(connection)
+        step.result = f"marketing.engagement: {known.engaged:,} customers"
+    with screen.step("Meltano run", BACK_JOB) as step:
+        jobs.run(BACK_JOB, variables, step)
+        step.result = f"{BACK_JOB}: tap-postgres to target-braze"
+    _, summary = jobs.report()
+    print("", *engagement.told(known), "", *screen.outcome(summary), sep="\n")
 
 
-def meltano(arguments: Sequence[str], environment: Mapping[str, str], step: screen.Step, note: str) -> None:
-    """Run one Meltano command with its output in the log.
-
-    Raises:
-        RunFailedError: it ends with an error.
-    """
-    command = [str(MELTANO), "--environment=sandbox", *arguments]
-    with LOG.open("a", encoding="utf-8") as log:
-        process = psutil.Popen(
-            command,
-            cwd=PROJECT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        with ended_with_this(process):
-            while process.poll() is None:
-                step.show(note)
-                with contextlib.suppress(psutil.TimeoutExpired):
-                    process.wait(timeout=0.5)
-    if process.returncode:
-        tail = "\n".join(LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:])
-        raise RunFailedError(f"{tail}\n\n`meltano {' '.join(arguments)}` failed; the whole log is in {LOG}")
-
-
-@contextlib.contextmanager
-def ended_with_this(process: psutil.Popen) -> Iterator[None]:
-    """End the process and those it started when this block is left early, e.g. by Ctrl-C.
-
-    A terminal sends the interrupt to all of them; they get some time to end by themselves, so that what was
-    delivered is recorded.
-    """
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            family = [process, *process.children(recursive=True)]
-            for member in psutil.wait_procs(family, timeout=STOP_SECONDS)[1]:
-                member.kill()
-        raise
-
-
-def show_end(summary: Mapping[str, Any], address: str) -> None:
-    """Say what became of the records, where to look, and what to try next."""
-    where = {"Profiles in the sandbox": address, "Summary of this run": _from_here(REPORT / "summary.json")}
+def show_end(report: Path, summary: Mapping[str, Any], address: str) -> None:
+    """Say where to look, and what to try next."""
+    where = {"Profiles in the sandbox": address, "Summaries of the runs": _from_here(report.parent)}
     if summary["rejected"]:
-        where["Rejected, and why"] = f"{_from_here(REPORT / 'rejected.jsonl')}: {screen.rejections(summary)}"
-    where["Meltano's log"] = _from_here(LOG)
+        where["Rejected, and why"] = f"{_from_here(report / 'rejected.jsonl')}: {screen.rejections(summary)}"
+    where["Meltano's log"] = _from_here(jobs.LOG)
     python = _from_here(Path(sys.executable))
     then = {
-        "make demo": "the same again; that nothing changed is not seen yet, so all of it is sent again",
+        "make demo": "again: only new events are read, but all attributes are sent, changed or not (so far)",
         f"{python} demo/run.py --new-orders 100": "100 customers order again before the run",
-        f"{_from_here(MELTANO)} run {QUERY_JOB}": "the other way: a query's result, and only what is new in it",
-        "make clean": "stop the database and the sandbox, and remove everything",
+        f"{_from_here(jobs.MELTANO)} run {QUERY_JOB}": "a query's result, and only what is new in it",
+        "make clean": "stop the database, the sandbox and the bucket, and remove everything",
     }
-    print(
-        "",
-        *screen.outcome(summary),
-        "",
-        "Look at",
-        *screen.pointers(where),
-        "",
-        "Then",
-        *screen.pointers(then),
-        sep="\n",
-    )
+    print("", "Look at", *screen.pointers(where), "", "Then", *screen.pointers(then), sep="\n")
 
 
 def _from_here(path: Path) -> str:

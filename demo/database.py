@@ -78,7 +78,7 @@ class Server:
         if not self.is_running():
             if not (self.data / SETTINGS_FILE).exists():
                 self._prepare()
-            port = usual_port if _is_free(usual_port) else _free_port()
+            port = usual_port if is_free(usual_port) else _free_port()
             (self.data / SETTINGS_FILE).write_text(SETTINGS.format(port=port), encoding="utf-8")
             self._process_file.unlink(missing_ok=True)
             self._run("pg_ctl", "start", "-w", "-t", str(START_SECONDS), "-D", str(self.data), "-l", str(self.log))
@@ -146,6 +146,8 @@ class Server:
         Raises:
             DatabaseError: it fails.
         """
+        if _is_root():  # each time: somebody may have closed a folder above since, as pytest does with its own
+            _let_others_pass(self.folder)
         said = self.folder / f"{program}.log"
         with said.open("w", encoding="utf-8") as output:
             done = subprocess.run(
@@ -190,14 +192,20 @@ def _give_to_unprivileged_user(folder: Path) -> None:
     programs = _programs()
     for path in programs.parent.rglob("*"):  # installed with a strict umask, they would be root's alone
         _allow(path, stat.S_IROTH | (path.stat().st_mode & stat.S_IXUSR and stat.S_IXOTH))
-    for path in (*folder.parents, *programs.parents):
-        _allow(path, stat.S_IXOTH)
+    _let_others_pass(folder)
     user = pwd.getpwnam(UNPRIVILEGED_USER)
     for path in (folder, *folder.iterdir()):
         os.chown(path, user.pw_uid, user.pw_gid)
 
 
-def _is_free(port: int) -> bool:
+def _let_others_pass(folder: Path) -> None:
+    """Let other users pass through the folders above this one and above the programs."""
+    for path in (*folder.parents, *_programs().parents):
+        _allow(path, stat.S_IXOTH)
+
+
+def is_free(port: int) -> bool:
+    """Return whether a port of this machine can be listened on."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

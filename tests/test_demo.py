@@ -1,4 +1,4 @@
-"""The demo, as `make demo` runs it: a real PostgreSQL, a tap that is not ours, Meltano, the target and the sandbox."""
+"""The demo, as `make demo` runs it: a real PostgreSQL, plugins that are not ours, Meltano, ours, sandbox and bucket."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parent.parent
 CUSTOMERS = 23_570
-PARTS = ("demo", "plugins", "target-braze", "meltano.yml")
-SECONDS = 240
+PARTS = ("demo", "plugins", "tap-braze-currents", "target-braze", "meltano.yml")
+SECONDS = 400
+FIRST_EVENTS, LATER_EVENTS = 20_000, 2_000
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +42,19 @@ def demo(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def summary(folder: Path) -> dict[str, Any]:
-    path = folder / ".meltano" / "target-braze" / "reports" / "latest" / "summary.json"
-    content: dict[str, Any] = json.loads(path.read_text())
+def summary(folder: Path, stream: str = "marketing-Braze Customer Attributes") -> dict[str, Any]:
+    """The summary of the newest run that delivered a stream."""
+    reports = folder / ".meltano" / "target-braze" / "reports"
+    every = [json.loads(path.read_text()) for path in sorted(reports.glob("2*/summary.json"))]
+    content: dict[str, Any] = [each for each in every if stream in each["streams"]][-1]
     return content
+
+
+def told(printed: str, what: str) -> int:
+    """The number that was printed before some words."""
+    found = re.search(rf"([\d,]+) +{what}", printed)
+    assert found, printed
+    return int(found[1].replace(",", ""))
 
 
 def address(printed: str) -> str:
@@ -57,7 +67,7 @@ def address(printed: str) -> str:
 def test_the_demo_delivers_every_customer_and_does_so_again(project: Path) -> None:
     printed = demo(project)
 
-    assert f"{CUSTOMERS:>9,}  delivered" in printed
+    assert told(printed, "delivered") == CUSTOMERS
     first = summary(project)
     assert (first["records"], first["delivered"], first["rejected"], first["unfinished"]) == (
         CUSTOMERS,
@@ -68,7 +78,8 @@ def test_the_demo_delivers_every_customer_and_does_so_again(project: Path) -> No
     braze = Client(address(printed))
     assert braze.stats()["profiles"] == CUSTOMERS
     assert braze.stats()["dropped"] == {}
-    assert braze.stats()["data_points"]["total"] == first["data_points"]
+    back = summary(project, "marketing-engagement")
+    assert braze.stats()["data_points"]["total"] == first["data_points"] + back["data_points"]
 
     attributes = braze.values("00004")  # the first customer of CDNOW who ordered more than once
     # all eight types of the mission
@@ -81,8 +92,28 @@ def test_the_demo_delivers_every_customer_and_does_so_again(project: Path) -> No
     assert attributes["value_tier"] == "silver"
     assert re.fullmatch(r"[A-Z]{2}", attributes["country"])
 
+    # and what came back
+    assert told(printed, "events of 16 types in the warehouse") == FIRST_EVENTS
+    engaged = told(printed, "of 23,570 customers")
+    assert 1_000 < engaged < CUSTOMERS / 2
+    assert (back["records"], back["delivered"], back["rejected"]) == (engaged, engaged, 0)
+    assert back["data_points"] <= 3 * engaged, "last_engagement_date, preferred_channel, emails_opened_90_days"
+    profiles = [profile["attributes"] for profile in braze.profiles(limit=CUSTOMERS)]
+    answered = [attributes for attributes in profiles if "last_engagement_date" in attributes]
+    assert len(answered) == engaged
+    assert {each["preferred_channel"] for each in answered if "preferred_channel" in each} == {"email", "push", "sms"}
+    assert {each["emails_opened_90_days"] for each in answered} <= {"none", "1", "2 to 4", "5 or more"}
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", each["last_engagement_date"]) for each in answered)
+
     again = demo(project, "--new-orders", "100")
 
     assert address(again) == address(printed)
     assert summary(project)["delivered"] == CUSTOMERS
     assert braze.stats()["profiles"] == CUSTOMERS
+    assert told(again, "events of 16 types in the warehouse") == FIRST_EVENTS + LATER_EVENTS
+    log = (project / ".demo" / "meltano.log").read_text()
+    read = re.findall(r"tap-braze-currents METRIC +metric_name=record_count metric_value=(\d+)", log)
+    assert sum(map(int, read)) == LATER_EVENTS, "nothing is read twice"
+    assert summary(project, "marketing-engagement")["delivered"] > engaged
+    stopped = demo(project, "--stop")
+    assert all(f"{what} stopped" in stopped for what in ("PostgreSQL", "Braze sandbox", "S3 server"))

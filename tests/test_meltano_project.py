@@ -15,11 +15,12 @@ import yaml
 PROJECT = Path(__file__).resolve().parent.parent
 MELTANO = Path(sys.executable).with_name("meltano")
 PROJECT_FILE = PROJECT / "meltano.yml"
-JOBS = {"customer-attributes", "recent-buyers"}
+JOBS = {"customer-attributes", "recent-buyers", "engagement-events", "engagement-attributes"}
 PRODUCTION = {
     "WAREHOUSE_URL": "postgresql+psycopg2://someone:something@warehouse.example.com/analytics",
     "BRAZE_INSTANCE": "EU-01",
     "BRAZE_API_KEY": "not-a-key",
+    "CURRENTS_PATH": "s3://a-bucket/currents/",
 }
 
 
@@ -90,8 +91,10 @@ def test_where_an_environment_delivers(copy: Path, environment: str, instance: s
 def test_secrets_are_in_the_environment_alone(project: dict[str, Any]) -> None:
     [production] = [environment for environment in project["environments"] if environment["name"] == "production"]
     configured = production["config"]["plugins"]
-    assert configured["extractors"][0]["config"] == {"sqlalchemy_url": "$WAREHOUSE_URL"}
-    assert configured["loaders"][0]["config"]["api_key"] == "$BRAZE_API_KEY"
+    configs = {plugin["name"]: plugin["config"] for kind in configured.values() for plugin in kind}
+    assert configs["tap-postgres"] == configs["target-postgres"] == {"sqlalchemy_url": "$WAREHOUSE_URL"}
+    assert configs["tap-braze-currents"] == {"path": "$CURRENTS_PATH"}, "keys are AWS's own affair"
+    assert configs["target-braze"]["api_key"] == "$BRAZE_API_KEY"
     assert "api_key" not in PROJECT_FILE.read_text(encoding="utf-8").replace("api_key: $BRAZE_API_KEY", "").replace(
         "name: api_key", ""
     )
@@ -116,7 +119,7 @@ def test_settings_are_described(project: dict[str, Any]) -> None:
     for setting in settings:
         assert {"name", "kind", "label", "description"} <= setting.keys(), setting["name"]
     secret = {setting["name"] for setting in settings if setting.get("sensitive")}
-    assert {"api_key"} <= secret
+    assert {"api_key", "aws_secret_access_key", "aws_session_token"} <= secret
 
 
 def test_selected_streams_are_what_the_sql_makes(project: dict[str, Any]) -> None:
