@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import socket
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,14 @@ import fsspec
 import pytest
 import s3fs
 from botocore.loaders import JSONFileLoader
+from braze_sandbox.currents import filler, schemas
+from braze_sandbox.currents.writing import avro_file
 from fsspec.implementations.local import LocalFileSystem
 from tap_braze_currents import bucket as bucket_module
 from tap_braze_currents.bucket import HEADER_BYTES, Bucket
 from tap_braze_currents.errors import BucketError, FileError, SettingsError
 from tap_braze_currents.settings import read_settings
+from tap_braze_currents.tap import TapBrazeCurrents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -489,3 +493,34 @@ def test_a_path_without_a_bucket(bucket: FolderBucket) -> None:
 def test_a_store_that_does_not_say_when() -> None:
     with pytest.raises(BucketError, match="the store does not say when it was written"):
         bucket_module._modified({"name": "x", "size": 3})
+
+
+# The whole tap
+
+
+def test_a_refused_file_is_read_by_the_next_run(
+    moto_bucket: MotoBucket, capsysbinary: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TapBrazeCurrents, "_setup_signal_handlers", lambda _: None)  # they would stay
+    schema = schemas.avro_schema(CLICK)
+    for number in range(3):
+        moto_bucket.put(key(number), avro_file(schema, [filler.record(schema, number)]), THEN + number)
+    denied = {"status": 403, "code": "AccessDenied", "key": f"*{key(1)}", "times": -1}
+
+    def run(state: dict[str, Any] | None = None) -> tuple[list[int], dict[str, Any], TapBrazeCurrents]:
+        tap = TapBrazeCurrents(config=moto_bucket.settings, state=state)
+        tap.sync_all()
+        messages = [json.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
+        read = [message["record"]["_braze_offset"] for message in messages if message["type"] == "RECORD"]
+        states = [message["value"] for message in messages if message["type"] == "STATE"]
+        return read, states[-1], tap
+
+    moto_bucket.server.fail(**denied)
+    first, state, tap = run()
+    assert first == [0]
+    assert tap.incomplete == ["users_messages_email_click"]
+    moto_bucket.server.faults.clear()
+    second, state, tap = run(state)
+    assert second == [1, 2]
+    assert tap.incomplete == []
+    assert run(state)[0] == []
