@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tap_braze_currents import fetching
 from tap_braze_currents.errors import FileError
 from tap_braze_currents.fetching import fetched_in_order
 from tap_braze_currents.files import File
@@ -149,3 +150,30 @@ def test_nothing_runs_on_when_nobody_asks_for_more() -> None:
     assert gate.running == 0
     assert len(gate.begun) < 20
     assert fetch_threads() == []
+
+
+@pytest.mark.parametrize(
+    ("sizes", "max_bytes", "ahead"),
+    [
+        ([1] * 20, 1_000, [4, 5, 6, 7, 8]),  # twice as many as are fetched at once
+        ([4] * 20, 10, [2, 3, 4, 5, 6]),  # what is done with makes room
+    ],
+)
+def test_as_much_is_asked_for_ahead_at_the_end_as_at_the_beginning(
+    monkeypatch: pytest.MonkeyPatch, sizes: list[int], max_bytes: int, ahead: list[int]
+) -> None:
+    asked: list[File] = []
+
+    class Counted(fetching.Fetched):
+        def __init__(self, file: File, future: Any) -> None:
+            asked.append(file)
+            super().__init__(file, future)
+
+    monkeypatch.setattr(fetching, "Fetched", Counted)
+    found = fetched_in_order(files(*sizes), content, 2, max_bytes)
+    seen = []
+    for _ in ahead:
+        next(found)
+        seen.append(len(asked))
+    assert seen == ahead
+    assert len(list(found)) == len(sizes) - len(ahead)
