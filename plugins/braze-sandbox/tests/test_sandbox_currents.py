@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fastavro
+import fsspec
 import pytest
 from braze_sandbox.currents import events, filler, people, schemas, writing
 from braze_sandbox.testing import Client, serving
@@ -149,3 +150,11 @@ def test_the_command_writes_what_people_of_the_database_did(tmp_path: Path) -> N
     assert len(records) == 300
     assert {record["external_user_id"] for record in records} == {"1", "2"}
     assert {record["email_address"] for record in records if record.get("email_address")} == {"ada@example.com"}
+
+
+def test_files_go_wherever_fsspec_goes() -> None:
+    written = writing.write(writing.files(made(200)), "memory://bucket/currents/")
+    found = fsspec.filesystem("memory").find("/bucket/currents")
+    assert len(found) == written.files
+    assert sum(written.events.values()) == 200
+    assert all(KEY.fullmatch(path.removeprefix("/bucket/currents/")) for path in found)
