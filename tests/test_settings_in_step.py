@@ -14,22 +14,27 @@ import yaml
 
 PROJECT = Path(__file__).resolve().parent.parent
 README = PROJECT / "target-braze" / "README.md"
+PLUGINS = {"target-braze": "loaders", "tap-braze-currents": "extractors"}
 SDK = ("stream_map", "faker_config", "flattening_")
 
 
-def about() -> dict[str, Any]:
-    command = [str(Path(sys.executable).with_name("target-braze")), "--about", "--format=json"]
-    properties: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)[
-        "settings"
-    ]["properties"]
-    return properties
+@pytest.fixture(scope="module", params=PLUGINS)
+def plugin(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def declared() -> dict[str, Any]:
+def about(plugin: str) -> dict[str, Any]:
+    command = [str(Path(sys.executable).with_name(plugin)), "--about", "--format=json"]
+    content: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    return content
+
+
+@pytest.fixture(scope="module")
+def declared(about: dict[str, Any]) -> dict[str, Any]:
     """Setting → its declaration, nested ones by their path."""
     found: dict[str, Any] = {}
-    for name, setting in about().items():
+    for name, setting in about["settings"]["properties"].items():
         if name == "faker_config":
             found |= {f"{name}.{inner}": declaration for inner, declaration in setting["properties"].items()}
         else:
@@ -38,11 +43,12 @@ def declared() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def loader() -> dict[str, Any]:
+def entry(plugin: str) -> dict[str, Any]:
+    """What meltano.yml says of the plugin."""
     project = yaml.safe_load((PROJECT / "meltano.yml").read_text())
-    [loader] = [plugin for plugin in project["plugins"]["loaders"] if plugin["name"] == "target-braze"]
-    assert isinstance(loader, dict)
-    return loader
+    [entry] = [entry for entry in project["plugins"][PLUGINS[plugin]] if entry["name"] == plugin]
+    assert isinstance(entry, dict)
+    return entry
 
 
 def kinds(declaration: dict[str, Any]) -> set[str]:
@@ -59,12 +65,12 @@ def kinds(declaration: dict[str, Any]) -> set[str]:
     return types - {"null"}
 
 
-def test_meltano_yml_names_the_same_settings(declared: dict[str, Any], loader: dict[str, Any]) -> None:
-    assert [setting["name"] for setting in loader["settings"]] == list(declared)
+def test_meltano_yml_names_the_same_settings(declared: dict[str, Any], entry: dict[str, Any]) -> None:
+    assert [setting["name"] for setting in entry["settings"]] == list(declared)
 
 
-def test_meltano_yml_says_the_same_of_each(declared: dict[str, Any], loader: dict[str, Any]) -> None:
-    for setting in loader["settings"]:
+def test_meltano_yml_says_the_same_of_each(declared: dict[str, Any], entry: dict[str, Any]) -> None:
+    for setting in entry["settings"]:
         name, declaration = setting["name"], declared[setting["name"]]
         without_links = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", declaration["description"])
         assert setting["label"] == declaration["title"], name
@@ -75,14 +81,17 @@ def test_meltano_yml_says_the_same_of_each(declared: dict[str, Any], loader: dic
         assert [option["value"] for option in setting.get("options", [])] == declaration.get("enum", []), name
 
 
-def test_meltano_yml_names_the_same_capabilities(loader: dict[str, Any]) -> None:
-    command = [str(Path(sys.executable).with_name("target-braze")), "--about", "--format=json"]
-    capabilities = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["capabilities"]
-    assert loader["capabilities"] == capabilities
+def test_meltano_yml_names_the_same_capabilities(about: dict[str, Any], entry: dict[str, Any]) -> None:
+    assert entry["capabilities"] == about["capabilities"]
 
 
-def test_the_readme_has_a_row_for_each_of_ours_and_says_the_same(declared: dict[str, Any]) -> None:
-    text = README.read_text().partition("<!-- settings")[2].partition("<!-- end of settings -->")[0]
+def test_the_readme_has_a_row_for_each_of_ours_and_says_the_same(plugin: str, declared: dict[str, Any]) -> None:
+    text = (
+        (PROJECT / plugin / "README.md")
+        .read_text()
+        .partition("<!-- settings")[2]
+        .partition("<!-- end of settings -->")[0]
+    )
     rows = [
         [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
         for line in text.splitlines()

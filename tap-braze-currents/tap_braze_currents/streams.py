@@ -279,6 +279,11 @@ class CurrentsStream(Stream):
         self.state_manager.is_flushed = False
         self._write_state_message()
 
+    @property
+    def emit_activate_version_messages(self) -> bool:
+        """Never, also where a catalog says FULL_TABLE: a run emits what is new, and a target would delete all else."""
+        return False
+
     def get_batch_config(self, config: Mapping[str, Any]) -> None:
         """No BATCH messages: they leave later than STATE, which counts on records that are out."""
 

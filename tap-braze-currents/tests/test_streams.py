@@ -749,3 +749,8 @@ def test_state_of_many_files_stays_small() -> None:
     state = json.dumps(bookmark.to_state())
     assert len(state) < 500 + 500 * 150  # those of the last hour, one by one
     assert Bookmark.from_state(json.loads(state)).select(files, now, selection) == []
+
+
+def test_no_activate_version_leaves_whatever_a_catalog_says() -> None:
+    """A target would delete all that earlier runs brought."""
+    assert streams.CurrentsStream.emit_activate_version_messages.fget(object()) is False  # type: ignore[attr-defined]
