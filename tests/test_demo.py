@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import fastavro
 import pytest
 from braze_sandbox.testing import Client
 
@@ -117,3 +119,61 @@ def test_the_demo_delivers_every_customer_and_does_so_again(project: Path) -> No
     assert summary(project, "marketing-engagement")["delivered"] > engaged
     stopped = demo(project, "--stop")
     assert all(f"{what} stopped" in stopped for what in ("PostgreSQL", "Braze sandbox", "S3 server"))
+
+
+def ids(path: Path) -> set[str]:
+    with path.open("rb") as file:
+        records: Any = fastavro.reader(file)
+        return {record["id"] for record in records}
+
+
+DYING_TAP = """\
+#!{python}
+# The real tap, which is killed in the middle of a file, after so many lines.
+import os, signal, subprocess, sys
+if "--discover" in sys.argv:
+    os.execv({tap!r}, [{tap!r}, *sys.argv[1:]])
+process = subprocess.Popen([{tap!r}, *sys.argv[1:]], stdout=subprocess.PIPE)
+for number, line in enumerate(process.stdout):
+    if number == {lines}:
+        os.kill(process.pid, signal.SIGKILL)
+        sys.stdout.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+    sys.stdout.buffer.write(line)
+"""
+
+
+@pytest.mark.timeout(2 * SECONDS)
+def test_no_event_is_missing_after_the_tap_was_killed(project: Path) -> None:
+    """SIGKILL in the middle of a file, through `meltano run`, twice at other places; the third run gets through."""
+    sys.path.insert(0, str(PROJECT))  # the demo is not installed
+    from demo import database, engagement, jobs, s3, sandbox
+
+    server, bucket = database.Server(project / ".demo" / "postgres"), s3.Server(project / ".demo")
+    server.start()
+    address = sandbox.start(project)
+    variables = jobs.environment(server.url, address, bucket.start())
+    for _ in range(3):
+        engagement.happens(project, bucket)
+    written = set[str]().union(*map(ids, bucket.buckets.rglob("*.avro")))
+    command = [str(jobs.MELTANO), "--environment=sandbox", "run", "engagement-events"]
+    program = project / ".meltano" / "extractors" / "tap-braze-currents" / "venv" / "bin" / "tap-braze-currents"
+    real = program.with_name("tap-braze-currents.real")
+    program.rename(real)
+    for lines in (700, 1900):
+        program.write_text(DYING_TAP.format(python=sys.executable, tap=str(real), lines=lines))
+        program.chmod(0o755)
+        killed = subprocess.run(command, cwd=project, env=variables, capture_output=True, timeout=SECONDS, check=False)
+        assert killed.returncode == 1, killed.stderr
+    real.replace(program)
+
+    done = subprocess.run(command, cwd=project, env=variables, capture_output=True, timeout=SECONDS, check=False)
+
+    assert done.returncode == 0, done.stderr
+    with contextlib.closing(server.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = %s", (engagement.SCHEMA,))
+        tables = [table for (table,) in cursor.fetchall()]
+        cursor.execute(" UNION ALL ".join(f'SELECT id FROM {engagement.SCHEMA}."{table}"' for table in tables))
+        loaded = [row for (row,) in cursor.fetchall()]
+    assert written - set(loaded) == set()
+    assert len(loaded) == len(set(loaded)), "the key puts together what came twice"

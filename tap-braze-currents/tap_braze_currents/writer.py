@@ -47,5 +47,7 @@ class MessageWriter(GenericSingerWriter[bytearray, Any]):
         """Pass on what was collected."""
         if self._buffer:
             lines, self._buffer = self._buffer, bytearray()
-            sys.stdout.buffer.write(lines)
+            left = memoryview(lines)
+            while left:  # with PYTHONUNBUFFERED it is a raw file, whose write a signal can cut short
+                left = left[sys.stdout.buffer.write(left) :]
         sys.stdout.buffer.flush()

@@ -48,6 +48,21 @@ def pipe(monkeypatch: pytest.MonkeyPatch) -> Pipe:
     return made
 
 
+def test_what_a_write_leaves_over_is_written_too(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A raw file, as standard output is with PYTHONUNBUFFERED, may write a part when a signal comes."""
+    written = bytearray()
+
+    def write_some(data: Any) -> int:
+        written.extend(bytes(data[:7]))
+        return min(len(data), 7)
+
+    monkeypatch.setattr(pipe, "write", write_some)
+    writer = MessageWriter()
+    writer.write_lines(b'{"type":"RECORD","stream":"people"}\n')
+    writer.flush()
+    assert bytes(written) == b'{"type":"RECORD","stream":"people"}\n'
+
+
 def record(**fields: Any) -> RecordMessage:
     return RecordMessage("people", {"id": "a"} | fields)
 

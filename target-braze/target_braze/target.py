@@ -98,8 +98,10 @@ class TargetBraze(Target):
 
     def _write_state_message(self, state: Any) -> None:
         try:
-            sys.stdout.write(json.dumps(state, default=float) + "\n")
-            sys.stdout.flush()
+            left = memoryview((json.dumps(state, default=float) + "\n").encode())
+            while left:  # with PYTHONUNBUFFERED it is a raw file, whose write a signal can cut short
+                left = left[sys.stdout.buffer.write(left) :]
+            sys.stdout.buffer.flush()
         except OSError as error:
             raise DeliveryError(
                 f"STATE cannot be passed on ({error.strerror}): whoever started this target is gone. Run it again."

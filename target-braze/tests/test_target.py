@@ -130,14 +130,30 @@ def test_a_state_is_one_line_of_ascii(new_target: Any, capsys: pytest.CaptureFix
 
 
 def test_a_state_that_cannot_be_written_is_an_error(new_target: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Closed(io.StringIO):
-        def write(self, _: str) -> int:
+    class Closed(io.BytesIO):
+        def write(self, _: Any) -> int:
             raise BrokenPipeError(32, "Broken pipe")
 
     target = new_target()
-    monkeypatch.setattr(sys, "stdout", Closed())
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(Closed()))
     with pytest.raises(DeliveryError, match="Broken pipe"):
         target._write_state_message({})
+
+
+def test_a_state_is_written_whole_though_a_signal_cuts_a_write_short(
+    new_target: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = bytearray()
+
+    class Raw(io.BytesIO):
+        def write(self, data: Any) -> int:
+            written.extend(bytes(data[:5]))
+            return min(len(data), 5)
+
+    target = new_target()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(Raw()))
+    target._write_state_message({"bookmarks": {"people": 1}})
+    assert json.loads(written) == {"bookmarks": {"people": 1}}
 
 
 def test_a_state_without_value_is_an_error(new_target: Any) -> None:
