@@ -76,7 +76,11 @@ class Server:
         process = self._process()
         if process:
             process.terminate()
-            process.wait(START_SECONDS)
+            for _ in range(int(START_SECONDS / TURN_SECONDS)):
+                with contextlib.suppress(psutil.TimeoutExpired):
+                    process.wait(TURN_SECONDS)
+                if self._process() is None:
+                    break  # or a zombie: it has ended, and whoever started it has not looked yet
         self._process_file.unlink(missing_ok=True)
         return process is not None
 
