@@ -14,7 +14,7 @@ from benchmarks.processes import Stub
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KEY, SECRET = "AKIAMADEUPFORBENCHMARKS", "a-made-up-secret-for-benchmarks"
+KEY, SECRET = "MADEUPFORBENCHMARKS", "a-made-up-secret-for-benchmarks"
 _STARTED: Final = "Starting s3 server on"
 
 

@@ -26,7 +26,7 @@ The soak tests against a real S3 server need Ceph, and {programs} not on PATH. O
     apt-get install --no-install-recommends ceph-mon ceph-osd radosgw ceph-common
 
 Everything else: make soak PYTEST_ADDOPTS='-k "not ceph"'"""
-KEY, SECRET = "AKIAMADEUPFORTESTS", "a-made-up-secret-for-tests"
+KEY, SECRET = "MADEUPFORTESTS", "a-made-up-secret-for-tests"
 COMMAND_SECONDS = 90
 
 CONFIGURATION = """\

@@ -30,7 +30,7 @@ from werkzeug.wrappers import Response
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-KEY, SECRET = "AKIAMADEUPFORTESTS", "a-made-up-secret-for-tests"
+KEY, SECRET = "MADEUPFORTESTS", "a-made-up-secret-for-tests"
 PREFIX = "currents"
 RCLONE = Path(sys.executable).with_name("rclone")
 CEPH = Path(__file__).with_name("ceph.py")

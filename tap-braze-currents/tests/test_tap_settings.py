@@ -9,7 +9,7 @@ from tap_braze_currents.errors import SettingsError
 from tap_braze_currents.settings import CONFIG, read_settings
 from tap_braze_currents.tap import TapBrazeCurrents
 
-KEYS = {"aws_access_key_id": "AKIAMADEUPFORTESTS", "aws_secret_access_key": "a-made-up-secret"}
+KEYS = {"aws_access_key_id": "MADEUPFORTESTS", "aws_secret_access_key": "a-made-up-secret"}
 
 
 def settings(**config: Any) -> Any:
@@ -76,7 +76,7 @@ def test_no_path(path: str) -> None:
 def test_credentials_as_s3fs_names_them() -> None:
     made = settings(**KEYS, aws_session_token="a-token", s3_endpoint_url="http://127.0.0.1:1", requester_pays=True)
     assert made.s3 == {
-        "key": "AKIAMADEUPFORTESTS",
+        "key": "MADEUPFORTESTS",
         "secret": "a-made-up-secret",
         "token": "a-token",
         "endpoint_url": "http://127.0.0.1:1",
