@@ -24,10 +24,16 @@ _port = click.option(
 )
 
 
-@click.group()
+@click.group(invoke_without_command=True)
 @click.version_option(__version__, prog_name="braze-sandbox")
-def main() -> None:
-    """A local Braze that keeps the HTTP contract of /users/track, with a page to look at."""
+@click.pass_context
+def main(context: click.Context) -> None:
+    """A local Braze that keeps the HTTP contract of /users/track, with a page to look at.
+
+    Without a command it starts, so that `meltano invoke braze-sandbox` does.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(start)
 
 
 @main.command()

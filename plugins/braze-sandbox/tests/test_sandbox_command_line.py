@@ -86,6 +86,14 @@ def test_start_stop_status(commands: Commands) -> None:
     assert (again.returncode, again.stdout) == (0, "braze-sandbox was not running\n")
 
 
+def test_without_a_command_it_starts(commands: Commands) -> None:
+    """So does `meltano invoke braze-sandbox`."""
+    done = commands.run()
+    assert done.returncode == 0, done.stderr
+    assert commands.run("status").returncode == 0
+    assert last_line(done) == last_line(commands.run("start"))
+
+
 def test_start_twice_is_start_once(commands: Commands) -> None:
     address = last_line(commands.run("start"))
     second = commands.run("start")
