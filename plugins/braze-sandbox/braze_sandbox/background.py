@@ -117,7 +117,9 @@ def start(database: Path, port: int) -> tuple[Running, bool]:
                 # Another was faster. Ours must not come up later, when that one may have been stopped.
                 process.terminate()
                 process.wait(STOP_SECONDS)
-            return found, found.pid == process.pid
+                return found, False
+            process.returncode = 0  # it is to outlive this program, which would else complain that it still runs
+            return found, True
         # A database that is in use belongs to a server that was started at the same time and is about to answer.
         if process.poll() not in {None, IN_USE}:
             said = log_of(database).read_text(errors="replace").strip()
