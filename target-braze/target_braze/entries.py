@@ -1,0 +1,58 @@
+"""What the ledger knows of one person: a hash for each attribute and for each stream's last record. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from target_braze.hashes import VALUE_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NEVER: Final = bytes(VALUE_BYTES)
+"""In the place of a hash: no value was ever accepted. A value that hashes to it, one in 2^64, is sent each time."""
+
+
+class Mark(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a policy needs to know of an attribute's last delivery.
+
+    Attributes:
+        is_null: Whether it removed the attribute.
+        number: The number that was delivered, sealed; None if no policy asks for it.
+        accepted_at: When, in Unix seconds; None if no policy asks for it.
+    """
+
+    is_null: bool = False
+    number: bytes | None = None
+    accepted_at: int | None = None
+
+
+class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What Braze last accepted of one person.
+
+    Attributes:
+        layout: Number of the list of attributes that `hashes` is about; see `names.py`.
+        hashes: For each of them the hash of the value, `NEVER` if none was accepted.
+        records: Number of a stream → digest of its last record, if all that it asked is settled.
+        marks: Number of an attribute → what its policy needs to know.
+    """
+
+    layout: int
+    hashes: bytes
+    records: dict[int, bytes] = {}
+    marks: dict[int, Mark] = {}
+
+
+encode: Final = msgspec.msgpack.Encoder().encode
+decode: Final = msgspec.msgpack.Decoder(Entry).decode
+
+
+def record_digests(value: bytes) -> Iterable[bytes]:
+    """The digests of records in an encoded entry.
+
+    Raises:
+        msgspec.MsgspecError: If it is not one.
+    """
+    return decode(value).records.values()
