@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from target_braze import values
 from target_braze.errors import SettingsError
 from target_braze.nested import to_nested
+from target_braze.policies import Rounding
 from target_braze.schema import Kind, Schema, kind_of
 from target_braze.standard_fields import (
     ALIAS_FIELDS,
@@ -21,12 +22,13 @@ from target_braze.standard_fields import (
     PRIMARY_IDENTIFIERS,
     lookalike_of,
 )
-from target_braze.stream_settings import FieldSettings, StreamSettings, name_problem
+from target_braze.stream_settings import NUMBER_POLICIES, FieldSettings, StreamSettings, name_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_braze.layouts import Layout
+    from target_braze.policies import Policy
 
 _CONVERSIONS: Final[dict[Kind, Callable[[Any], Any]]] = {
     Kind.BOOLEAN: values.to_boolean,
@@ -37,6 +39,7 @@ _CONVERSIONS: Final[dict[Kind, Callable[[Any], Any]]] = {
     Kind.INTEGER: values.to_integer,
     Kind.STRING: values.to_string,
 }
+_NUMBERS: Final = (Kind.DECIMAL, Kind.FLOAT, Kind.INTEGER)
 _PIPELINE_PREFIX: Final = "_sdc_"
 """Columns of this prefix are the pipeline's own; they are sent only if the settings name them."""
 _DEFAULT: Final = FieldSettings()
@@ -58,6 +61,7 @@ class Column:
         is_identifier: Whether it names the person and is no attribute besides.
         is_removable: Whether a null removes it; else a null leaves it alone.
         is_truncated: Whether text that is too long is cut instead of rejected.
+        policy: Which of its changes are held, if any.
     """
 
     source: str
@@ -70,6 +74,7 @@ class Column:
     is_identifier: bool = False
     is_removable: bool = True
     is_truncated: bool = False
+    policy: Policy | None = None
 
 
 def convert_nested(column: Column, value: Any) -> tuple[Any, int]:
@@ -153,19 +158,23 @@ class Columns:
         kind = field.kind or kind_of(schema)
         if name == self._layout.properties or (name in self._layout.fields and self._layout.fields[name] is None):
             kind = Kind.OBJECT
+        # by external_id, an email is an ordinary attribute; unless it is there to name people only
+        is_identifier = is_tried and (
+            name in PRIMARY_IDENTIFIERS or name in ALIAS_FIELDS or not is_attributes or not is_chosen
+        )
+        self._check_policies(source, name, kind, field, is_identifier=is_identifier)
         return Column(
             source=source,
             name=name,
-            kind=kind,
+            kind=Kind.STRING if field.buckets else kind,
             convert=self._conversion(name, kind, field),
             schema=schema,
             is_field=name in self._layout.fields,
             is_property=not is_attributes and name not in self._layout.fields,
-            # by external_id, an email is an ordinary attribute; unless it is there to name people only
-            is_identifier=is_tried
-            and (name in PRIMARY_IDENTIFIERS or name in ALIAS_FIELDS or not is_attributes or not is_chosen),
+            is_identifier=is_identifier,
             is_removable=is_attributes and name not in self._layout.never_unset,
             is_truncated=field.is_truncated,
+            policy=field.policy,
         )
 
     def _is_pipelines_own(self, source: str) -> bool:
@@ -213,6 +222,28 @@ class Columns:
                 f"`{self._line(source, 'another_name')}` (or null to leave it out)."
             )
 
+    def _check_policies(self, source: str, name: str, kind: Kind, field: FieldSettings, *, is_identifier: bool) -> None:
+        """Make sure that what is set of how often an attribute may be updated can be meant of it.
+
+        Raises:
+            SettingsError: If it cannot.
+        """
+        line = f"streams.{self._stream}.fields.{source}"
+        if is_identifier and field.policies:
+            raise SettingsError(
+                f"`{line}.{field.policies[0]}`: {name!r} names people and is no attribute. Take it out."
+            )
+        of_numbers = [policy for policy in field.policies if policy in NUMBER_POLICIES]
+        if not of_numbers or (kind in _NUMBERS and name not in self._layout.fields):
+            return
+        if name in self._layout.fields:
+            raise SettingsError(f"`{line}.{of_numbers[0]}`: Braze's own field {name!r} cannot have it. Take it out.")
+        what = "its schema does not say that it is one" if kind is Kind.ANY else f"this is one of type {kind.value}"
+        raise SettingsError(
+            f"`{line}.{of_numbers[0]}` is for a column of numbers, and {what}. Take it out, or, if its values are "
+            f"numbers all the same, give their type beside it: `{line}.type: decimal` (or integer, float)."
+        )
+
     def _conversion(self, name: str, kind: Kind, field: FieldSettings) -> Callable[[Any], Any] | None:
         if field.is_truncated and (
             name in FREE_TEXT_FIELDS or (kind is Kind.STRING and name not in self._layout.fields)
@@ -220,7 +251,10 @@ class Columns:
             return values.to_truncated_string
         if name in self._layout.fields:
             return self._layout.fields[name]
-        return _CONVERSIONS.get(kind)
+        if field.buckets:
+            return field.buckets
+        convert = _CONVERSIONS.get(kind)
+        return convert if convert is None or field.decimals is None else Rounding(field.decimals, convert)
 
     def _line(self, source: str, name: str | None) -> str:
         """The line of the settings that gives a column a name, or leaves it out."""

@@ -93,8 +93,8 @@ CONFIG: Final = th.PropertiesList(
         title="Streams",
         description=(
             "Per stream name or glob (the first match wins): object (attributes, events or purchases), fields "
-            "(column: Braze name, or {name, type, too_long}, or null to leave it out), only (columns to send), "
-            "identify_by, update_existing_only, merge_objects."
+            "(column: Braze name, or {name, type, too_long, round, bucket, tolerance, at_most_every, only_if_empty}, "
+            "or null to leave it out), only (columns to send), identify_by, update_existing_only, merge_objects."
         ),
     ),
     th.Property(

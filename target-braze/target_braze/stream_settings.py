@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze.errors import SettingsError
 from target_braze.limits import MAX_STRING_CHARACTERS
+from target_braze.policies import MAX_DECIMALS, Buckets, Policy, labels_of
 from target_braze.schema import Kind
 from target_braze.standard_fields import CONTROL_KEYS, IDENTIFIERS, REFUSED_NAMES
 from target_braze.updates import ObjectKind
@@ -21,6 +26,11 @@ FIELD_TYPES: Final[dict[str, Kind]] = {
 }
 TOO_LONG_CHOICES: Final = ("reject", "truncate")
 OBJECT_KINDS: Final = tuple(kind.value for kind in ObjectKind)
+NUMBER_POLICIES: Final = frozenset({"round", "bucket", "tolerance"})
+"""Policies that only a number can have."""
+_HOLD_POLICIES: Final = ("tolerance", "at_most_every", "only_if_empty")
+_FIELD_SETTINGS: Final = ("name", "type", "too_long", "round", "bucket", *_HOLD_POLICIES)
+_UNIT_SECONDS: Final = {"m": 60, "h": 60 * 60, "d": 24 * 60 * 60, "w": 7 * 24 * 60 * 60}
 
 
 @dataclass(frozen=True)
@@ -31,11 +41,23 @@ class FieldSettings:
         name: Its name in Braze; None keeps the column's.
         kind: The type to bring its values into; None takes it from the schema.
         is_truncated: Whether text that is too long is cut instead of rejected.
+        decimals: How many decimals its numbers are rounded to; None leaves them.
+        buckets: What puts a label in the place of its numbers, if anything does.
+        policy: Which of its changes are held, if any.
     """
 
     name: str | None = None
     kind: Kind | None = None
     is_truncated: bool = False
+    decimals: int | None = None
+    buckets: Buckets | None = None
+    policy: Policy | None = None
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """What is set of how often it may be updated, as the settings call it."""
+        is_set = {"round": self.decimals is not None, "bucket": self.buckets is not None}
+        return (*(name for name, is_one in is_set.items() if is_one), *(self.policy.names if self.policy else ()))
 
 
 @dataclass(frozen=True)
@@ -74,10 +96,11 @@ def read_stream_settings(entry: Mapping[str, Any], where: str, defaults: StreamS
     """
     own = given(entry)
     only = own.get("only")
+    kind = ObjectKind(chosen(own.get("object", defaults.object_kind.value), OBJECT_KINDS, f"{where}.object"))
     return StreamSettings(
-        object_kind=ObjectKind(chosen(own.get("object", defaults.object_kind.value), OBJECT_KINDS, f"{where}.object")),
+        object_kind=kind,
         fields={
-            column: _field_settings(value, f"{where}.fields.{column}")
+            column: _field_settings(value, f"{where}.fields.{column}", kind)
             for column, value in own.get("fields", {}).items()
         },
         only=None if only is None else frozenset(only),
@@ -118,21 +141,114 @@ def chosen(value: Any, choices: Collection[str], where: str) -> str:
     return value
 
 
-def _field_settings(value: Any, where: str) -> FieldSettings | None:
+def _field_settings(value: Any, where: str, object_kind: ObjectKind) -> FieldSettings | None:
     if value is None:
         return None
     if isinstance(value, str):
         return FieldSettings(name=_braze_name(value, where))
-    if unknown := set(value) - {"name", "type", "too_long"}:
-        raise SettingsError(f"`{where}` has {min(unknown)!r}, which is none of name, type, too_long.")
+    if unknown := set(value) - set(_FIELD_SETTINGS):
+        raise SettingsError(f"`{where}` has {min(unknown)!r}, which is none of {', '.join(_FIELD_SETTINGS)}.")
     own = given(value)
     kind = FIELD_TYPES[chosen(own["type"], FIELD_TYPES, f"{where}.type")] if "type" in own else None
     too_long = chosen(own.get("too_long", "reject"), TOO_LONG_CHOICES, f"{where}.too_long")
+    if "bucket" in own and (beside := own.keys() & {"round", "tolerance"}):
+        raise SettingsError(
+            f"`{where}.bucket` makes text of the number, of which nothing is left for `{min(beside)}`; take one out."
+        )
+    policy = _policy(own, where)
+    if policy and object_kind is not ObjectKind.ATTRIBUTES:
+        raise SettingsError(
+            f"`{where}.{policy.names[0]}` holds changes of attributes; {object_kind.value} happen and do not change. "
+            "Take it out."
+        )
     return FieldSettings(
         name=_braze_name(own["name"], f"{where}.name") if "name" in own else None,
         kind=kind,
         is_truncated=too_long == "truncate",
+        decimals=_decimals(own["round"], f"{where}.round") if "round" in own else None,
+        buckets=_buckets(own["bucket"], f"{where}.bucket") if "bucket" in own else None,
+        policy=policy,
     )
+
+
+def _decimals(value: Any, where: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > MAX_DECIMALS:
+        raise SettingsError(
+            f"`{where}` is {value!r}; write how many decimals to keep, from 0 to {MAX_DECIMALS}, or -1 for tens, "
+            f"-2 for hundreds, to -{MAX_DECIMALS}."
+        )
+    return value
+
+
+def _buckets(value: Any, where: str) -> Buckets:
+    is_plain = isinstance(value, list)
+    if not is_plain and not (isinstance(value, dict) and "edges" in value and value.keys() <= {"edges", "labels"}):
+        raise SettingsError(f"`{where}` is neither a list of edges, such as [7, 30, 90], nor {{edges, labels}}.")
+    given_edges, labels = (value, None) if is_plain else (value["edges"], value.get("labels"))
+    where_edges = where if is_plain else f"{where}.edges"
+    if not isinstance(given_edges, list) or not given_edges or not all(map(_is_number, given_edges)):
+        raise SettingsError(f"`{where_edges}` is {given_edges!r}; write numbers, such as [7, 30, 90].")
+    edges = tuple(Decimal(repr(edge)) for edge in given_edges)
+    if any(edge >= following for edge, following in pairwise(edges)):
+        raise SettingsError(f"`{where_edges}` is {given_edges!r}, which does not ascend.")
+    if labels is None:
+        return Buckets(edges, labels_of(edges))
+    if not isinstance(labels, list) or len(labels) != len(edges) + 1:
+        raise SettingsError(
+            f"`{where}.labels` has to be a list of {len(edges) + 1}: one for what is below each edge, in their order, "
+            "and one for the rest."
+        )
+    for label in labels:
+        if (
+            not isinstance(label, str)
+            or not label.strip()
+            or len(label) > MAX_STRING_CHARACTERS
+            or not is_unicode(label)
+        ):
+            raise SettingsError(
+                f"`{where}.labels` has {label!r}; a label is text of 1 to {MAX_STRING_CHARACTERS} characters."
+            )
+    return Buckets(edges, tuple(labels))
+
+
+def _policy(own: Mapping[str, Any], where: str) -> Policy | None:
+    """Which changes are held; None if all go."""
+    tolerance, is_share = _tolerance(own["tolerance"], f"{where}.tolerance") if "tolerance" in own else (None, False)
+    only_if_empty = own.get("only_if_empty", False)
+    if not isinstance(only_if_empty, bool):
+        raise SettingsError(f"`{where}.only_if_empty` is {only_if_empty!r}; write true or false.")
+    policy = Policy(
+        tolerance=tolerance,
+        is_share=is_share,
+        at_most_every_seconds=(
+            _duration(own["at_most_every"], f"{where}.at_most_every") if "at_most_every" in own else None
+        ),
+        only_if_empty=only_if_empty,
+    )
+    return policy if policy.names else None
+
+
+def _tolerance(value: Any, where: str) -> tuple[float, bool]:
+    """How much, and whether that is a share."""
+    if _is_number(value) and value >= 0:
+        return float(value), False
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value.strip(), re.ASCII)):
+        return float(Decimal(match[1]) / 100), True
+    raise SettingsError(f"`{where}` is {value!r}; write a number such as 5, or a share of the last one such as `5%`.")
+
+
+def _duration(value: Any, where: str) -> int:
+    """Seconds."""
+    match = re.fullmatch(r"([1-9][0-9]*)\s*([mhdw])", value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise SettingsError(
+            f"`{where}` is {value!r}; write a whole number and a unit: 30m (minutes), 12h, 7d or 2w (weeks)."
+        )
+    return int(match[1]) * _UNIT_SECONDS[match[2]]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _braze_name(name: Any, where: str) -> str:

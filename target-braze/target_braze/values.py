@@ -66,7 +66,7 @@ def to_boolean(value: Any) -> bool:
         return value
     if isinstance(value, str) and (word := value.strip().lower()) in _TRUE | _FALSE:
         return word in _TRUE
-    number = _decimal(value, "not a boolean")
+    number = as_decimal(value, "not a boolean")
     if number in (0, 1):
         return bool(number)
     raise RefusalError("not a boolean")
@@ -85,7 +85,7 @@ def whole_number(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         number = value
     else:
-        exact = _decimal(value, "not an integer")
+        exact = as_decimal(value, "not an integer")
         if exact.adjusted() > MAX_NUMBER_DIGITS:  # int() would write out every zero of 1e999999
             raise RefusalError(INTEGER_TOO_LARGE)
         if exact != exact.to_integral_value():
@@ -108,7 +108,7 @@ def to_float(value: Any) -> float:
     if isinstance(value, float):
         number = value
     else:
-        exact = _decimal(value, "not a number")
+        exact = as_decimal(value, "not a number")
         if exact.as_tuple().exponent == 0 and abs(exact) > MAX_INTEGER:
             raise RefusalError(INTEGER_TOO_LARGE)
         number = float(exact)
@@ -123,7 +123,7 @@ def to_decimal(value: Any) -> float:
     Raises:
         RefusalError: If it has more digits than a double always keeps: nothing is rounded unseen.
     """
-    number = _decimal(value, "not a decimal")
+    number = as_decimal(value, "not a decimal")
     result = float(number)
     if _significant_digits(number) > MAX_EXACT_DIGITS or not (_is_ordinary(result) or _is_same(result, number)):
         raise RefusalError(DECIMAL_INEXACT)
@@ -135,7 +135,7 @@ def to_number(value: Decimal) -> float:
 
     Unlike `to_decimal` it takes the 16 and 17 digits that a double's own shortest form may have.
     """
-    number = _decimal(value, "not a number")
+    number = as_decimal(value, "not a number")
     result = float(number)
     if not _is_same(result, number):
         raise RefusalError(DECIMAL_INEXACT)
@@ -159,7 +159,12 @@ def _significant_digits(number: Decimal) -> int:
     return len("".join(map(str, digits)).strip("0"))
 
 
-def _decimal(value: Any, otherwise: str) -> Decimal:
+def as_decimal(value: Any, otherwise: str) -> Decimal:
+    """A number just as it is written, whatever it came as.
+
+    Raises:
+        RefusalError: If it is none, with this text, or not finite.
+    """
     try:
         if isinstance(value, Decimal):
             number = value

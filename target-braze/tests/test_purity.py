@@ -27,6 +27,7 @@ PURE = [
     "outcome",
     "pace",
     "packing",
+    "policies",
     "rejections",
     "responses",
     "schema",
