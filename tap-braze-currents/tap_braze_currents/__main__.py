@@ -5,10 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 
-from singer_sdk.exceptions import ConfigValidationError
-
-from tap_braze_currents.errors import TapBrazeCurrentsError, TerminatedError
-from tap_braze_currents.tap import TapBrazeCurrents
+from tap_braze_currents.starting import import_sdk
 
 SIGNAL_BASE = 128
 """A shell's exit code for a process that a signal ended is this and the signal's number."""
@@ -20,6 +17,12 @@ GARBAGE_THRESHOLDS = (200_000, 50, 50)
 
 def main() -> None:
     """Run the tap; exit with 0, with 1 after an error, with 143 or 130 after SIGTERM or SIGINT."""
+    import_sdk()
+    from singer_sdk.exceptions import ConfigValidationError  # noqa: PLC0415 - after the line above, as the next two
+
+    from tap_braze_currents.errors import TapBrazeCurrentsError, TerminatedError  # noqa: PLC0415
+    from tap_braze_currents.tap import TapBrazeCurrents  # noqa: PLC0415
+
     gc.freeze()  # what was imported is never garbage
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     try:
