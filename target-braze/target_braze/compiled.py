@@ -9,6 +9,7 @@ For every record that this maps, it makes the same update: a law of the tests.
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal, InvalidOperation
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -128,6 +129,7 @@ def _plan(column: Column) -> tuple[Any, Callable[[Any], Any] | None]:
         values.to_float: (float, _float),
         values.to_string: (_String, None),
         standard_fields.short_text: (_String, None),
+        values.to_truncated_string: (str, convert),  # the text of a number depends on how it was written
         values.to_decimal: (Any, _decimal),
         values.to_date: (dt.date, _date),
         values.to_datetime: (dt.datetime, _datetime),
@@ -138,11 +140,14 @@ def _plan(column: Column) -> tuple[Any, Callable[[Any], Any] | None]:
     return (type_ if type_ is Any else type_ | None), rest
 
 
-def _exact(text: str) -> float:
-    """A number of a column without a type of its own; one of so many digits may not come back the same."""
-    if len(text) > _MAX_EXACT_TEXT:
-        raise ValueError
-    return float(text)
+def _exact(text: str) -> float | Decimal:
+    """A number of a column without a type of its own: a double if that is the same whatever comes of it."""
+    if len(text) <= _MAX_EXACT_TEXT and "e" not in text and "E" not in text:  # 1e400 would be infinite, 1e-400 zero
+        return float(text)
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError from None
 
 
 def _float(value: float) -> float:

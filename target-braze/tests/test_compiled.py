@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from target_braze.compiled import CompiledMapper
 from target_braze.mapping import Mapper
+from target_braze.policies import Buckets
 from target_braze.stream_settings import FieldSettings, StreamSettings
 
 SCHEMA: dict[str, Any] = {
@@ -32,6 +33,10 @@ SCHEMA: dict[str, Any] = {
         "anything": {},
         "email_subscribe": {"type": ["null", "string"]},
         "subscription_groups": {"type": ["null", "array"]},
+        "spent": {"type": ["null", "number"], "multipleOf": 0.0001},
+        "margin": {"type": ["null", "number"]},
+        "points": {"type": ["null", "integer"]},
+        "visits": {"type": ["null", "integer"]},
         "secret": {"type": "string"},
     }
 }
@@ -40,6 +45,10 @@ SETTINGS = StreamSettings(
         "id": FieldSettings(name="external_id"),
         "tier": FieldSettings(name="value_tier"),
         "note": FieldSettings(is_truncated=True),
+        "spent": FieldSettings(decimals=0),
+        "margin": FieldSettings(decimals=2),
+        "points": FieldSettings(decimals=-2),
+        "visits": FieldSettings(buckets=Buckets((Decimal(7), Decimal(30)), ("few", "some", "many"))),
         "secret": None,
     },
     lookalikes="send",
@@ -64,6 +73,10 @@ PLAIN: dict[str, Any] = {
     "subscription_groups": [
         {"subscription_group_id": "5f0c2b2e-7a1d-4c55-9d2b-0d1f2e3a4b5c", "subscription_state": "subscribed"}
     ],
+    "spent": 68.4103,
+    "margin": 0.125,
+    "points": 1250,
+    "visits": 7,
     "secret": "not sent",
 }
 
@@ -132,13 +145,23 @@ def test_what_it_maps_it_maps_as_the_mapper_does(changes: dict[str, Any]) -> Non
     assert_same(json.dumps(PLAIN | changes).encode())
 
 
+@pytest.mark.parametrize("column", ["revenue", "score", "spent", "margin", "points", "visits", "note", "anything"])
 @pytest.mark.parametrize(
-    "literal", ["68.410", "6841e-2", "1E3", "0.10", "-0.0", "1.00000000000000001", "12345678901234.5"]
-)
-def test_a_decimal_is_exact_however_it_is_written(literal: str) -> None:
-    record = json.dumps(PLAIN).replace("68.4", literal).encode()
-    assert literal.encode() in record
+    "literal",
+    [
+        "68.410", "6841e-2", "1E3", "0.10", "-0.0", "1.00000000000000001", "12345678901234.5", "0.125", "-0.005",
+        "0.12499999999999999999", "1.005", "1.0049999999999999999", "29.999999999999999999999", "9007199254740993",
+        "9007199254740993.0", "9e15", "1e22", "1e300", "1e400", "1e-400", "1e999999", "1250.0",
+    ],
+)  # fmt: skip
+def test_a_number_is_exact_however_it_is_written(column: str, literal: str) -> None:
+    record = json.dumps(PLAIN | {column: "HERE"}).replace('"HERE"', literal).encode()
     assert_same(record)
+
+
+@pytest.mark.parametrize("literal", ["1e9999999999999999999999", "1e-9999999999999999999999"])
+def test_a_number_beyond_any_measure_is_left_to_the_mapper(literal: str) -> None:
+    assert mappers()[1].map(json.dumps(PLAIN).replace("68.4103", literal).encode()) is None
 
 
 NEVER_NULL = {"id", "secret", "email_subscribe", "subscription_groups"}
@@ -148,6 +171,8 @@ PLAIN_CHANGES: dict[str, dict[str, Any]] = {
     "whole decimal": {"revenue": 68},
     "number as identifier": {"id": 17},
     "UTC": {"last_order_at": "2026-01-31T12:00:00Z"},
+    "digits to round away": {"spent": 0.12345678901234567, "margin": 0.8333333333333334},
+    "a rounded number in text": {"spent": "68.41"},
 }
 
 
