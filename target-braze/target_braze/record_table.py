@@ -117,7 +117,7 @@ class RecordTable:
     def add_all(self, digests: Sequence[bytes]) -> None:
         """Add digests, of which some may be there or be equal."""
         with self._lock:
-            new = as_words([*dict.fromkeys(digests)])
+            new = _distinct(digests)
             new = new[~self.probe(new)]
             if not new.size:
                 return
@@ -159,6 +159,13 @@ def as_words(digests: Sequence[bytes]) -> NDArray[np.uint64]:
     if len(joined) != len(digests) * RECORD_BYTES:
         raise ValueError(f"a digest has not {RECORD_BYTES} bytes")
     return np.frombuffer(joined, dtype=WORD).reshape(-1, 2)
+
+
+def _distinct(digests: Sequence[bytes]) -> NDArray[np.uint64]:
+    words = as_words([*dict.fromkeys(digests)])
+    if (words[:, 0] < _LEAST_WORD).any():  # of these, two that differ may be kept as one
+        words = np.unique(np.stack((np.maximum(words[:, 0], _LEAST_WORD), words[:, 1]), axis=1), axis=0)
+    return words
 
 
 def _empty(slots: int) -> NDArray[np.uint64]:
