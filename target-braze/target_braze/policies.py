@@ -168,9 +168,16 @@ class Buckets:
 
 
 def labels_of(edges: tuple[Decimal, ...]) -> tuple[str, ...]:
-    """The labels of buckets that have none of their own: `<7`, `7-30`, `30-90`, `>=90`."""
-    texts = [format(edge, "f") for edge in edges]
-    return (f"<{texts[0]}", *map("-".join, pairwise(texts)), f">={texts[-1]}")
+    """The labels of buckets that have none of their own: `<7`, `7-30`, `30-90`, `>=90`; `-5 to 0` below zero."""
+    texts = [_text(edge) for edge in edges]
+    dash = "-" if edges[0] >= 0 else " to "
+    return (f"<{texts[0]}", *map(dash.join, pairwise(texts)), f">={texts[-1]}")
+
+
+def _text(edge: Decimal) -> str:
+    """A number without closing zeros: 7 and 7.0 are the same edge."""
+    text = format(edge, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _decimal(number: float) -> Decimal:

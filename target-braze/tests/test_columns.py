@@ -8,6 +8,7 @@ import pytest
 from target_braze.columns import Columns
 from target_braze.errors import SettingsError
 from target_braze.layouts import LAYOUTS
+from target_braze.policies import Policy
 from target_braze.schema import Kind
 from target_braze.settings import read_settings
 
@@ -166,3 +167,80 @@ def test_kinds_of_columns() -> None:
         ("a", False, True),
         ("properties", False, True),
     ]
+
+
+NUMBER = {"type": ["null", "number"]}
+
+
+def test_a_rounded_column_stays_one_of_numbers() -> None:
+    column = plan("external_id", "ltv", schema=NUMBER, fields={"ltv": {"round": 1}}).by_source["ltv"]
+    assert column is not None
+    assert column.convert is not None
+    assert (column.kind, column.convert(12.345), column.policy) == (Kind.FLOAT, 12.3, None)
+
+
+def test_a_column_of_buckets_is_one_of_text() -> None:
+    fields = {"ltv": {"type": "decimal", "bucket": [100], "at_most_every": "1w", "too_long": "truncate"}}
+    column = plan("external_id", "ltv", fields=fields).by_source["ltv"]
+    assert column is not None
+    assert column.convert is not None
+    assert (column.kind, column.convert("99.99"), column.policy) == (
+        Kind.STRING,
+        "<100",
+        Policy(at_most_every_seconds=604_800),
+    )
+
+
+def test_buckets_and_rounding_are_for_properties_too() -> None:
+    columns = plan(
+        "external_id", "name", "time", "total", "age", object="events",
+        fields={"total": {"type": "decimal", "round": 0}, "age": {"type": "integer", "bucket": [18]}},
+    )  # fmt: skip
+    total, age = columns.by_source["total"], columns.by_source["age"]
+    assert total is not None
+    assert total.convert is not None
+    assert age is not None
+    assert age.convert is not None
+    assert (total.convert(9.5), age.convert(17)) == (10, "<18")
+
+
+@pytest.mark.parametrize("policy", [{"at_most_every": "7d"}, {"only_if_empty": True}])
+def test_changes_of_anything_can_be_held(policy: dict[str, Any]) -> None:
+    names = ["plan", "email", "tags", "dob"]
+    fields = dict.fromkeys(names, policy) | {"tags": {"type": "array", **policy}}
+    columns = plan("external_id", *names, fields=fields, run={"identify_by": ["external_id", "email"]})
+    assert all(column and column.policy for column in (columns.by_source[name] for name in names))
+
+
+@pytest.mark.parametrize(
+    ("schema", "field", "message"),
+    [
+        ({"type": "boolean"}, {"tolerance": 1}, r"`streams\.people\.fields\.a\.tolerance` .* one of type boolean"),
+        ({"type": "string"}, {"tolerance": "5%"}, r"fields\.a\.tolerance` is for a column of numbers.*type string"),
+        ({"type": "string"}, {"bucket": [1]}, r"fields\.a\.bucket` .*`streams\.people\.fields\.a\.type: decimal`"),
+        (NUMBER, {"type": "string", "round": 1}, r"fields\.a\.round` .* one of type string"),
+        (NUMBER, {"type": "date", "round": 1}, r"fields\.a\.round` .* one of type date"),
+        ({"type": "array"}, {"round": 1}, r"fields\.a\.round` .* one of type array"),
+        ({}, {"round": 1}, r"fields\.a\.round` is for a column of numbers, and its schema does not say that it is one"),
+        (NUMBER, {"name": "email", "round": 1}, r"fields\.a\.round`: Braze's own field 'email' cannot have it"),
+    ],
+    ids=["boolean", "string", "bucket", "made text", "made a date", "array", "schema open", "standard field"],
+)
+def test_policies_of_numbers_are_for_numbers(schema: dict[str, Any], field: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        plan("external_id", "a", schema=schema, fields={"a": field})
+
+
+@pytest.mark.parametrize(
+    ("policy", "setting"),
+    [
+        ({"round": 0}, "round"),
+        ({"bucket": [1]}, "bucket"),
+        ({"tolerance": 1}, "tolerance"),
+        ({"at_most_every": "7d"}, "at_most_every"),
+        ({"only_if_empty": True}, "only_if_empty"),
+    ],
+)
+def test_an_identifier_has_no_policy(policy: dict[str, Any], setting: str) -> None:
+    with pytest.raises(SettingsError, match=rf"`streams\.people\.fields\.id\.{setting}`: 'external_id' names people"):
+        plan("id", "plan", schema=NUMBER, fields={"id": {"name": "external_id", **policy}})
