@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import gc
 import sys
+from typing import TYPE_CHECKING, Any
 
+import click
 from singer_sdk.exceptions import InvalidJSONSchema, MissingKeyPropertiesError, RecordsWithoutSchemaException
 
+from target_braze import check
 from target_braze.errors import TargetBrazeError, TerminatedError
 from target_braze.target import TargetBraze
+
+if TYPE_CHECKING:
+    from typing import IO
 
 SIGNAL_BASE = 128
 """A shell's exit code for a process that a signal ended is this and the signal's number."""
@@ -28,11 +34,51 @@ def share_the_process() -> None:
     gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
+def with_check(command: click.Command) -> click.Command:
+    """The SDK's command line, which also takes the word `check`, before or after its options."""
+    deliver = command.callback
+    assert deliver is not None
+
+    def deliver_or_check(
+        action: str | None, read_seconds: float, file_input: IO[Any] | None, about_format: str | None, **options: Any
+    ) -> None:
+        config = options.get("config")
+        if action is None or options.get("about"):
+            deliver(file_input=file_input, about_format=about_format, **options)
+        elif not check.run(
+            {} if config is None else config.config,
+            parse_env=config is not None and config.parse_env,
+            file_input=file_input,
+            is_json=about_format == "json",
+            read_seconds=read_seconds,
+        ):
+            sys.exit(1)
+
+    command.callback = deliver_or_check
+    command.params += [
+        click.Argument(["action"], required=False, type=click.Choice(["check"]), metavar="[check]"),
+        click.Option(
+            ["--read-seconds"],
+            type=click.FloatRange(min=0),
+            default=check.READ_SECONDS,
+            show_default=True,
+            help="With check: how long to read on for further streams once all that came have begun.",
+        ),
+    ]
+    command.help = (
+        "Deliver the records of a Singer tap to Braze.\n\nWith `check`, deliver nothing: say what would go wrong with "
+        "connection, key, permissions and attributes, the latter of the SCHEMA messages on standard input (any-tap | "
+        "target-braze --config config.json check) or else of the settings. `--format json` is for programs. The exit "
+        "code is 1 if a run would fail."
+    )
+    return command
+
+
 def main() -> None:
     """Run the target; exit with 0, with 1 after an error, with 143 or 130 after SIGTERM or SIGINT."""
     share_the_process()
     try:
-        TargetBraze.cli()
+        with_check(TargetBraze.cli)()
     except TerminatedError as error:
         TargetBraze.logger.warning("%s", error)
         sys.exit(SIGNAL_BASE + error.signal_number)
