@@ -49,6 +49,7 @@ ALL = Policy(tolerance=5, at_most_every_seconds=24 * HOUR, only_if_empty=True)
         pytest.param(FIVE, b"3", last(-2), "tolerance", id="across zero"),
         pytest.param(FIVE, b"null", last(100), None, id="a removal is not measured"),
         pytest.param(FIVE, b"1", NULL, None, id="a number after a removal"),
+        pytest.param(FIVE, b"1", NULL._replace(number=1.0), None, id="a number as before a removal"),
         pytest.param(FIVE, b"1", NEVER, None, id="first number"),
         pytest.param(FIVE, b"101", last(None), None, id="last number unknown"),
         pytest.param(FIVE, b'"101"', last(100), None, id="no number"),
@@ -169,6 +170,7 @@ def test_deliveries_are_never_closer_than_the_policy_says(every: int, waits: lis
         pytest.param(0, values.to_float, Decimal("1E-999999"), 0, id="next to nothing"),
         pytest.param(-1, values.to_integer, 2**53 - 1, 2**53 - 2, id="largest integer"),
         pytest.param(15, values.to_float, 123456.123456789, 123456.123456789, id="nothing to round"),
+        pytest.param(15, values.to_float, 2**53 - 1, 9007199254740991.0, id="all digits there are"),
     ],
 )
 def test_rounding(decimals: int, convert: Callable[[Any], Any], value: Any, expected: Any) -> None:
