@@ -32,6 +32,10 @@ class DeadLetterError(TargetBrazeError):
     """A rejection could not be kept, or there are more of them than `max_rejected` (invariant 3)."""
 
 
+class LedgerError(TargetBrazeError):
+    """The ledger cannot be used, or is not that of this workspace; what Braze accepted stays as it is."""
+
+
 class DataPointLimitError(TargetBrazeError):
     """The next request would pass `max_data_points`."""
 

@@ -19,7 +19,7 @@ import numpy as np
 from target_braze.hashes import RECORD_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,7 +44,7 @@ _LINE_SLOTS: Final = 4
 """Slots in a line, where a search begins and which it takes at once: memory comes in 64 bytes anyway."""
 _FEW: Final = 12
 """So few digests are looked up sooner one by one than by a round of numpy's calls."""
-_REHASH_CHUNK: Final = 1 << 16
+_CHUNK: Final = 1 << 16
 
 
 class RecordTable:
@@ -86,6 +86,13 @@ class RecordTable:
     def removed(self) -> int:
         """How many slots of removed digests there are."""
         return self._removed
+
+    def chunks(self) -> Iterator[NDArray[np.uint64]]:
+        """All digests, in arrays of (n, 2) words."""
+        words = self._words
+        for start in range(0, len(words), _CHUNK):
+            chunk = words[start : start + _CHUNK]
+            yield chunk[chunk[:, 0] >= _LEAST_WORD]
 
     def probe(self, digests: NDArray[np.uint64]) -> NDArray[np.bool_]:
         """Which digests are in the table.
@@ -140,11 +147,9 @@ class RecordTable:
                 self.is_changed = True
 
     def _lay_out_for(self, count: int) -> None:
-        old = self._words
         new = _empty(_slots_for(count))
-        for start in range(0, len(old), _REHASH_CHUNK):
-            chunk = old[start : start + _REHASH_CHUNK]
-            _place(new, chunk[chunk[:, 0] >= _LEAST_WORD])
+        for words in self.chunks():
+            _place(new, words)
         self._words = new
         self._removed = 0
 
