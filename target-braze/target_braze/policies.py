@@ -23,6 +23,8 @@ MAX_DECIMALS: Final = 15
 """Decimals to round to, at most, on either side of the point: a double keeps no more."""
 _CONTEXT: Final = Context(prec=40)
 """Enough for 2^53 with all those decimals."""
+_UNITS: Final = {decimals: Decimal(1).scaleb(-decimals) for decimals in range(-MAX_DECIMALS, MAX_DECIMALS + 1)}
+_LARGEST: Final = Decimal(MAX_INTEGER)
 
 
 class Last(NamedTuple):
@@ -138,10 +140,10 @@ class Rounding:
             RefusalError: If it is no number, or none that `convert` takes.
         """
         number = values.as_decimal(value, "not a number")
-        if number.copy_abs() > MAX_INTEGER:
+        if number.copy_abs() > _LARGEST:
             return self.convert(value)
-        rounded = number.quantize(Decimal(1).scaleb(-self.decimals), ROUND_HALF_UP, _CONTEXT)
-        if self.decimals <= 0 and rounded.copy_abs() <= MAX_INTEGER:
+        rounded = number.quantize(_UNITS[self.decimals], ROUND_HALF_UP, _CONTEXT)
+        if self.decimals <= 0 and rounded.copy_abs() <= _LARGEST:
             return int(rounded)
         return self.convert(rounded or Decimal(0))  # -0.0 would be a change
 
