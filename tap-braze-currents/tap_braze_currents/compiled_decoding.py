@@ -200,11 +200,11 @@ def _union_source(variable: str, null: int, lines: list[str]) -> list[str]:
     """Look at the branch of a union of null and something else; `lines` read its byte too if it is not null."""
     return [
         "branch = data[at]",
-        f"if branch == {2 * null}:",
+        f"if branch == {2 - 2 * null}:",  # more values are there than not
+        *("    " + line for line in lines),
+        f"elif branch == {2 * null}:",
         f"    {variable} = None",
         "    at += 1",
-        f"elif branch == {2 - 2 * null}:",
-        *("    " + line for line in lines),
         "else:",
         "    raise Damaged('a branch that the union does not have')",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,14 @@ from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 if TYPE_CHECKING:
     from singer_sdk.singerlib import Message
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+PIPE_BYTES: Final = 1 << 20
+"""What Linux lets anybody make of a pipe. Its 64 KiB are less than what a file's block makes: the tap would wait in the
+middle of each for the target to read, and the target then for the tap to go on."""
 FLUSH_BYTES: Final = 65_536
 """What a pipe takes at once."""
 
@@ -22,6 +31,7 @@ class MessageWriter(GenericSingerWriter[bytearray, Any]):
     def __init__(self) -> None:
         super().__init__()
         self._buffer = bytearray()
+        _widen_pipe()
         self._encoder = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
 
     def serialize_message(self, message: Message) -> bytearray:
@@ -51,3 +61,12 @@ class MessageWriter(GenericSingerWriter[bytearray, Any]):
             while left:  # with PYTHONUNBUFFERED it is a raw file, whose write a signal can cut short
                 left = left[sys.stdout.buffer.write(left) :]
         sys.stdout.buffer.flush()
+
+
+def _widen_pipe() -> None:
+    """Let the pipe that standard output is hold more; where it is none, or that is not allowed, it stays as it is."""
+    if fcntl and hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError, ValueError):
+            output = sys.stdout.fileno()
+            if fcntl.fcntl(output, fcntl.F_GETPIPE_SZ) < PIPE_BYTES:
+                fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, PIPE_BYTES)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import os
+import sys
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from singer_sdk.singerlib import RecordMessage, SchemaMessage, StateMessage
 from tap_braze_currents import writer as writer_module
-from tap_braze_currents.writer import FLUSH_BYTES, MessageWriter
+from tap_braze_currents.writer import FLUSH_BYTES, PIPE_BYTES, MessageWriter
 
 if TYPE_CHECKING:
     from typing import Any
@@ -46,6 +48,22 @@ def pipe(monkeypatch: pytest.MonkeyPatch) -> Pipe:
     # Not sys.stdout itself: pytest puts its own in place when the test begins.
     monkeypatch.setattr(writer_module, "sys", SimpleNamespace(stdout=made))
     return made
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a pipe elsewhere is as large as it is")
+@pytest.mark.parametrize(("before", "after"), [(65_536, PIPE_BYTES), (2 * PIPE_BYTES, 2 * PIPE_BYTES)])
+def test_a_pipe_takes_more_at_once(monkeypatch: pytest.MonkeyPatch, before: int, after: int) -> None:
+    import fcntl
+
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb"), os.fdopen(writing, "wb") as output:
+        try:
+            fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, before)
+        except PermissionError:
+            pytest.skip("this user may not have such a pipe")
+        monkeypatch.setattr(writer_module, "sys", SimpleNamespace(stdout=output))
+        MessageWriter()
+        assert fcntl.fcntl(output, fcntl.F_GETPIPE_SZ) == after
 
 
 def test_what_a_write_leaves_over_is_written_too(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
