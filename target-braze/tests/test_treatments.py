@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from target_braze.errors import SettingsError
 from target_braze.treatments import Treatments, read_treatments
 
-PEOPLE = [random.Random(20260615).randbytes(12) + str(number).encode() for number in range(20_000)]
-WEIGHTS = {"email": 45, "push": 45, "control": 10}
+DRAW = random.Random(20260615)
+PEOPLE = [b"external_id\0" + DRAW.randbytes(8) for _ in range(20_000)]
+WEIGHTS: dict[str, float] = {"email": 45, "push": 45, "control": 10}
 NAMES = st.text(min_size=1, max_size=8)
 SOME = st.dictionaries(NAMES, st.floats(0.01, 1000), min_size=1, max_size=5)
 
