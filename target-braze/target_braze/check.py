@@ -1,7 +1,7 @@
 """`target-braze check`: says before the first run what would go wrong, with whose problem it is and what to do.
 
 It writes nothing to Braze and delivers nothing. Responsible for the order of the questions and for what is printed;
-`inquiry.py` asks Braze, `mapped_streams.py` maps, `braze_attributes.py` compares.
+`inquiry.py` asks Braze, `mapped_streams.py` maps, `comparison.py` compares.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from singer_sdk.exceptions import ConfigValidationError, InvalidJSONSchema
 from singer_sdk.mapper import RemoveRecordTransform
 
 from target_braze import sandbox
-from target_braze.braze_attributes import BrazeAttribute, MappedStream, compared, read_attributes
+from target_braze.braze_attributes import BrazeAttribute, read_attributes
+from target_braze.comparison import MappedStream, compared
 from target_braze.errors import DeliveryError, InputError, TargetBrazeError
 from target_braze.findings import MARKS, PLAIN_MARKS, Finding, Level, as_json, heading, is_good, verdict
 from target_braze.inquiry import MAX_PAGES, Inquiry, Reply

@@ -149,6 +149,7 @@ class Inquiry:
 
     def _ask_once(self, method: str, path: str, body: bytes | None, params: Any) -> Reply:
         try:
+            (urlsplit(self._endpoint).hostname or "").encode("idna")  # else its error is one that requests lets through
             answer = self._session.request(
                 method,
                 self._endpoint + path,
@@ -177,8 +178,9 @@ class Inquiry:
             )
         if untrusted := _first(causes, ssl.SSLCertVerificationError):
             return (
-                f"{where} shows a certificate that this machine does not trust ({untrusted.verify_message.rstrip('.')}). If your "
-                "company's proxy opens TLS, name its certificate in SSL_CERT_FILE; else somebody else answers there."
+                f"{where} shows a certificate that this machine does not trust "
+                f"({untrusted.verify_message.rstrip('.')}). If your company's proxy opens TLS, name its certificate in "
+                "SSL_CERT_FILE; else somebody else answers there."
             )
         if secure := _first(causes, ssl.SSLError):
             return (

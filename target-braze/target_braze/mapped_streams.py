@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.exceptions import InvalidJSONSchema
 
-from target_braze.braze_attributes import MappedStream
 from target_braze.columns import Columns
+from target_braze.comparison import MappedStream
 from target_braze.errors import SettingsError
 from target_braze.findings import Finding, Level
 from target_braze.layouts import LAYOUTS
