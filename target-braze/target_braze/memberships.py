@@ -110,10 +110,15 @@ class Memberships:
         copied = [{column.source for column in copies} for copies in self._copies.values()]
         self.fields = frozenset().union(*asked, *copied)
         self.is_time_dependent = any(condition.is_time_dependent for condition in self._conditions.values())
-        self._arrays: dict[str, list[Audience]] = {}
+        self._gifts: dict[str, dict[str, Any]] = {}
+        self._withdrawals: dict[str, dict[str, Any]] = {}
+        self._arrays: dict[str, set[str]] = {}
         for audience in self.audiences:
+            flag = [audience.name] if audience.encode is Encoding.BOOLEAN else []
+            self._gifts[audience.name] = {**dict.fromkeys(flag, True), **audience.constants}
+            self._withdrawals[audience.name] = {**dict.fromkeys(audience.own_attributes), **dict.fromkeys(flag, False)}
             if audience.array_attribute is not None:
-                self._arrays.setdefault(audience.array_attribute, []).append(audience)
+                self._arrays.setdefault(audience.array_attribute, set()).add(audience.name)
 
     def membership(self, audience: Audience, record: Mapping[str, Any], now: dt.datetime) -> Membership:
         """Whether the person of a record belongs to one of the audiences."""
@@ -136,32 +141,35 @@ class Memberships:
             was_in: The names of the audiences that the person was in. Of others than these, nothing is written when
                 the person is not in: there is nothing to take back.
         """
-        found = {audience.name: self.membership(audience, record, now) for audience in self.audiences}
-        named = {membership: [name for name, one in found.items() if one is membership] for membership in Membership}
-        left = [name for name in named[Membership.OUT] if name in was_in]
-        result = Contribution(
-            attributes=self.withdrawn(left),
-            entered=tuple(name for name in named[Membership.IN] if name not in was_in),
-            stayed=tuple(name for name in named[Membership.IN] if name in was_in),
-            left=tuple(left),
-            undecided=tuple(named[Membership.UNDECIDED]),
-        )
+        attributes: dict[str, Any] = {}
+        entered: list[str] = []
+        stayed: list[str] = []
+        left: list[str] = []
+        undecided: list[str] = []
         refused: list[tuple[str, str, Any]] = []
         left_out: list[tuple[str, int]] = []
         for audience in self.audiences:
-            if found[audience.name] is not Membership.IN:
-                continue
-            if audience.encode is Encoding.BOOLEAN:
-                result.attributes[audience.name] = True
-            result.attributes.update(audience.constants)
-            if audience.treatments is not None:
-                result.attributes[audience.treatment_attribute] = audience.treatments.of(identity_key)
-            for column in self._copies[audience.name]:
-                if column.source in record:
-                    self._copy(column, record[column.source], result.attributes, refused, left_out)
-        stays = [name for name in named[Membership.UNDECIDED] if name in was_in]
-        result.attributes.update(self._arrays_of({*result.is_in, *stays}, was_in))
-        return replace(result, refused=tuple(refused), left_out=tuple(left_out))
+            name = audience.name
+            membership = self.membership(audience, record, now)
+            if membership is Membership.UNDECIDED:
+                undecided.append(name)
+            elif membership is Membership.IN:
+                (stayed if name in was_in else entered).append(name)
+                attributes.update(self._gifts[name])
+                if audience.treatments is not None:
+                    attributes[audience.treatment_attribute] = audience.treatments.of(identity_key)
+                for column in self._copies[name]:
+                    if column.source in record:
+                        _add_copy(column, record[column.source], attributes, refused, left_out)
+            elif name in was_in:
+                left.append(name)
+                attributes.update(self._withdrawals[name])
+        if self._arrays:
+            stays = [name for name in undecided if name in was_in]
+            attributes.update(self._arrays_of({*entered, *stayed, *stays}, was_in))
+        return Contribution(
+            attributes, tuple(entered), tuple(stayed), tuple(left), tuple(undecided), tuple(refused), tuple(left_out)
+        )
 
     def leaving(self, names: Collection[str], was_in: Collection[str]) -> dict[str, Any]:
         """What to write for a person who leaves without a record: absent, or by an audience that is over.
@@ -171,16 +179,9 @@ class Memberships:
             was_in: All audiences that the person was in.
         """
         left = [audience.name for audience in self.audiences if audience.name in names and audience.name in was_in]
-        return {**self.withdrawn(left), **self._arrays_of({*was_in} - {*left}, was_in, changed=left)}
-
-    def withdrawn(self, names: Collection[str]) -> dict[str, Any]:
-        """What audiences alone have written for a person, taken back."""
-        return {
-            attribute: False if attribute == audience.name and audience.encode is Encoding.BOOLEAN else None
-            for audience in self.audiences
-            if audience.name in names
-            for attribute in audience.own_attributes
-        }
+        result = {attribute: value for name in left for attribute, value in self._withdrawals[name].items()}
+        result.update(self._arrays_of({*was_in} - {*left}, was_in, changed=left))
+        return result
 
     def _arrays_of(
         self, is_in: Collection[str], was_in: Collection[str], changed: Collection[str] | None = None
@@ -193,8 +194,7 @@ class Memberships:
             changed: Leave out the arrays of none of these; None for all arrays.
         """
         result: dict[str, Any] = {}
-        for attribute, sharing in self._arrays.items():
-            names = {audience.name for audience in sharing}
+        for attribute, names in self._arrays.items():
             if changed is not None and names.isdisjoint(changed):
                 continue
             if elements := sorted(names.intersection(is_in)):
@@ -202,30 +202,6 @@ class Memberships:
             elif not names.isdisjoint(was_in):
                 result[attribute] = None
         return result
-
-    @staticmethod
-    def _copy(
-        column: Column,
-        value: Any,
-        attributes: dict[str, Any],
-        refused: list[tuple[str, str, Any]],
-        left_out: list[tuple[str, int]],
-    ) -> None:
-        """Add a member's value of a column, in the form that Braze keeps."""
-        part, parts_left_out = value, 0
-        if value is not None:
-            try:
-                if column.convert is not None:
-                    part = column.convert(value)
-                else:
-                    part, parts_left_out = convert_nested(column, value)
-            except RefusalError as refusal:
-                refused.append((column.name, str(refusal), value))
-                return
-        if part is not UNSET:
-            attributes[column.name] = part
-        if parts_left_out:
-            left_out.append((column.name, parts_left_out))
 
 
 def _check(audience: Audience, stream: str, settings: StreamSettings, names: Collection[str]) -> None:
@@ -268,3 +244,27 @@ def _copy(
     column = plan.by_source[source]
     assert column is not None  # for its settings name it
     return column
+
+
+def _add_copy(
+    column: Column,
+    value: Any,
+    attributes: dict[str, Any],
+    refused: list[tuple[str, str, Any]],
+    left_out: list[tuple[str, int]],
+) -> None:
+    """Add a member's value of a column, in the form that Braze keeps."""
+    part, parts_left_out = value, 0
+    if value is not None:
+        try:
+            if column.convert is not None:
+                part = column.convert(value)
+            else:
+                part, parts_left_out = convert_nested(column, value)
+        except RefusalError as refusal:
+            refused.append((column.name, str(refusal), value))
+            return
+    if part is not UNSET:
+        attributes[column.name] = part
+    if parts_left_out:
+        left_out.append((column.name, parts_left_out))

@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from target_braze.operands import name_of
 from target_braze.rejections import RefusalError
 
 _DRAW_BYTES: Final = 8
+_DRAWS: Final = 2 ** (8 * _DRAW_BYTES)
 _MAX_WEIGHT: Final = 10**9
 
 
@@ -44,14 +46,25 @@ class Treatments:
             identity_key: What stands for the person, the same in every run: not made with a key that may be lost, or
                 with it everybody would be moved.
         """
-        return min(self.weights, key=lambda treatment: (self._draw(treatment, identity_key), treatment))
+        return min((self._wait(draw, weight, identity_key), name) for name, weight, draw in self._draws)[1]
 
-    def _draw(self, treatment: str, identity_key: bytes) -> float:
-        """How long the person would wait for this treatment, if each came at random at the rate of its weight."""
-        salt = f"{len(self.audience)}:{self.audience}{treatment}".encode()
-        key = blake2b(salt, digest_size=blake2b.MAX_KEY_SIZE).digest()
-        drawn = int.from_bytes(blake2b(identity_key, digest_size=_DRAW_BYTES, key=key).digest(), "big")
-        return -math.log((drawn + 0.5) / 2 ** (8 * _DRAW_BYTES)) / self.weights[treatment]
+    @cached_property
+    def _draws(self) -> list[tuple[str, float, blake2b]]:
+        """Treatment, weight and the hash that draws for it, keyed with both names."""
+        draws = []
+        for treatment, weight in self.weights.items():
+            names = f"{len(self.audience)}:{self.audience}{treatment}".encode()
+            key = blake2b(names, digest_size=blake2b.MAX_KEY_SIZE).digest()
+            draws.append((treatment, weight, blake2b(digest_size=_DRAW_BYTES, key=key)))
+        return draws
+
+    @staticmethod
+    def _wait(draw: blake2b, weight: float, identity_key: bytes) -> float:
+        """How long the person would wait for a treatment, if each came at random at the rate of its weight."""
+        draw = draw.copy()
+        draw.update(identity_key)
+        share = (int.from_bytes(draw.digest(), "big") + 0.5) / _DRAWS
+        return -math.log(share) / weight
 
 
 def read_treatments(entries: Any, audience: str, place: str) -> Treatments:
