@@ -19,6 +19,7 @@ from braze_sandbox.faults import FaultQueue
 from braze_sandbox.journal import Journal, Record
 from braze_sandbox.limits import RateLimit
 from braze_sandbox.settings import Settings
+from braze_sandbox.shelves import Shelves
 from braze_sandbox.store import ProfileStore
 from braze_sandbox.type_registry import TypeRegistry
 
@@ -44,6 +45,7 @@ class Braze:
         self.path = path
         self._connection, self._lock = database.opened(path)
         self.store = ProfileStore(self._connection)
+        self.shelves = Shelves(self._connection)
         self.journal = Journal(self._connection)
         self.faults = FaultQueue()
         self.limits: dict[str, RateLimit] = {}
@@ -79,6 +81,17 @@ class Braze:
             self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def undone(self) -> Iterator[None]:
+        """Take back what is written meanwhile, within a transaction."""
+        self._connection.execute("SAVEPOINT undone")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK TO undone")
+            self._connection.execute("RELEASE undone")
+            self.store.refresh()
 
     def record(self, record: Record, body: bytes) -> None:
         """Keep a request, within a transaction."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import web
 
-from braze_sandbox import exports
+from braze_sandbox import catalogs, cohorts, exports
 from braze_sandbox.exchange import BRAZE
 from braze_sandbox.faults import FaultError
 from braze_sandbox.identities import Identity
@@ -30,6 +30,10 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/sandbox/requests", show_requests)
     app.router.add_get("/sandbox/stats", show_stats)
     app.router.add_get("/sandbox/profiles", show_profiles)
+    app.router.add_get("/sandbox/catalogs", show_catalogs)
+    app.router.add_get("/sandbox/catalogs/{catalog_name}/items", show_items)
+    app.router.add_get("/sandbox/cohorts", show_cohorts)
+    app.router.add_get("/sandbox/cohorts/members", show_members)
     app.router.add_post("/sandbox/reset", reset)
 
 
@@ -100,6 +104,32 @@ async def show_profiles(request: web.Request) -> web.Response:
     limit, offset = _page(request)
     profiles = store.listed(limit=limit, offset=offset)
     return _json({"total": store.count(), "profiles": [exports.listed(profile) for profile in profiles]})
+
+
+async def show_catalogs(request: web.Request) -> web.Response:
+    """Answer with all catalogs, without their items."""
+    shelves = request.app[BRAZE].shelves
+    return _json({"catalogs": [catalogs.shown(shelves, catalog) for catalog in catalogs.all_catalogs(shelves)]})
+
+
+async def show_items(request: web.Request) -> web.Response:
+    """Answer with the items of a catalog, by id; with none if there is no such catalog."""
+    shelves, shelf = request.app[BRAZE].shelves, catalogs.items_shelf(request.match_info["catalog_name"])
+    limit, offset = _page(request)
+    items = [item for _, item in shelves.listed(shelf, limit, offset)]
+    return _json({"total": shelves.count(shelf), "items": items})
+
+
+async def show_cohorts(request: web.Request) -> web.Response:
+    """Answer with all cohorts and how many are in each."""
+    return _json({"cohorts": cohorts.listed(request.app[BRAZE])})
+
+
+async def show_members(request: web.Request) -> web.Response:
+    """Answer with the profiles in one cohort, in the order of their creation."""
+    key = cohorts.key_of(request.query.get("partner", ""), request.query.get("cohort_id", ""))
+    members = request.app[BRAZE].store.members(key)
+    return _json({"total": len(members), "profiles": [exports.listed(profile) for profile in members]})
 
 
 async def reset(request: web.Request) -> web.Response:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from braze_sandbox.engine import Outcome
+    from braze_sandbox.outcome import Outcome
 
 
 class Counters(msgspec.Struct):
@@ -20,7 +20,7 @@ class Counters(msgspec.Struct):
         accepted: Array → objects that were applied.
         rejected: Array → objects that were refused one by one.
         missed: Objects that found no profile and made none.
-        attribute_points: Attribute → data points; likewise by event name and by product.
+        attribute_points: Attribute → data points; likewise by event name, by product and by cohort.
         unchanged_values: Attribute values that were written though they were already there.
         dropped: Reason → values that were dropped in silence.
         second: The second (since 1970) that is being counted.
@@ -38,6 +38,7 @@ class Counters(msgspec.Struct):
     attribute_points: dict[str, int] = {}
     event_points: dict[str, int] = {}
     purchase_points: dict[str, int] = {}
+    cohort_points: dict[str, int] = {}
     unchanged_values: int = 0
     dropped: dict[str, int] = {}
     second: int = 0
@@ -72,9 +73,13 @@ class Counters(msgspec.Struct):
         self.missed += outcome.missed
         self.unchanged_values += outcome.unchanged
 
+    def count_cohorts(self, outcome: Outcome) -> None:
+        """Count what an import of cohorts cost."""
+        _add(self.cohort_points, outcome.cohort_points)
+
     def as_json(self, profiles: int) -> dict[str, Any]:
         """Return what `/sandbox/stats` says."""
-        points = (self.attribute_points, self.event_points, self.purchase_points)
+        points = (self.attribute_points, self.event_points, self.purchase_points, self.cohort_points)
         return {
             "requests": self.requests,
             "statuses": self.statuses,
@@ -88,6 +93,7 @@ class Counters(msgspec.Struct):
                 "attributes": self.attribute_points,
                 "events": self.event_points,
                 "purchases": self.purchase_points,
+                "cohorts": self.cohort_points,
             },
             "unchanged_values": self.unchanged_values,
             "dropped": self.dropped,

@@ -33,6 +33,26 @@ CREATE TABLE IF NOT EXISTS aliases (
   id INTEGER NOT NULL,
   PRIMARY KEY (label, name)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS aliases_by_id ON aliases (id);
+CREATE TABLE IF NOT EXISTS deprecated_ids (external_id TEXT PRIMARY KEY, id INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS deprecated_ids_by_id ON deprecated_ids (id);
+CREATE TABLE IF NOT EXISTS members (cohort TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (cohort, id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS members_by_id ON members (id);
+CREATE TABLE IF NOT EXISTS tokens (
+  app_id TEXT NOT NULL,
+  token TEXT NOT NULL,
+  id INTEGER NOT NULL,
+  device_id TEXT,
+  PRIMARY KEY (app_id, token, id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tokens_by_id ON tokens (id);
+CREATE INDEX IF NOT EXISTS tokens_by_device_id ON tokens (device_id) WHERE device_id IS NOT NULL;
+CREATE TABLE IF NOT EXISTS shelves (
+  shelf TEXT NOT NULL,
+  name TEXT NOT NULL,
+  document BLOB NOT NULL,
+  PRIMARY KEY (shelf, name)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS requests (
   number INTEGER PRIMARY KEY,
   record BLOB NOT NULL,
@@ -40,7 +60,9 @@ CREATE TABLE IF NOT EXISTS requests (
 );
 CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 """
-TABLES = ("profiles", "documents", "aliases", "requests", "state")
+# What is known of a profile by its row, beside the profile itself.
+BY_ID = ("aliases", "deprecated_ids", "members", "tokens")
+TABLES = ("profiles", "documents", *BY_ID, "shelves", "requests", "state")
 
 
 class DatabaseInUseError(Exception):

@@ -17,6 +17,7 @@ BLOCKLISTED = "blocklisted"
 BAD_TIME_ZONE = "no such time zone"
 UNKNOWN_COUNTRY = "no such country; stored as null"
 BAD_FIELD = "not a value of this standard field"
+KNOWN_DEVICE = "push token that somebody has"
 IGNORED_FIELD = "field that Braze ignores"
 
 

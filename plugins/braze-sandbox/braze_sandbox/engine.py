@@ -8,16 +8,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from braze_sandbox import dropping, times
 from braze_sandbox.custom_attributes import MAX_STRING_LENGTH, written
 from braze_sandbox.data_points import points_of
 from braze_sandbox.dropping import Dropped
 from braze_sandbox.ecommerce import SCHEMAS
 from braze_sandbox.identities import Identity, identity_of
+from braze_sandbox.outcome import Outcome
 from braze_sandbox.profiles import Summary
-from braze_sandbox.standard_fields import IGNORED, NEVER_ATTRIBUTES, NORMALISERS
+from braze_sandbox.standard_fields import IGNORED, NEVER_ATTRIBUTES, NORMALISERS, with_tokens
+from braze_sandbox.subscribing import Change, Subscribing
 from braze_sandbox.type_registry import PLAIN_TYPES
 
 if TYPE_CHECKING:
@@ -27,42 +27,6 @@ if TYPE_CHECKING:
     from braze_sandbox.type_registry import TypeRegistry
 
 Items = dict[str, list[tuple[int, dict[str, Any]]]]
-MAX_LISTED = 100  # changes and drops that are kept word for word; all are counted
-
-
-class Outcome(msgspec.Struct):
-    """What one request did.
-
-    Attributes:
-        created: Profiles made.
-        missed: Objects that found no profile and were not allowed to make one.
-        changed: Attribute → number of profiles in which it became another.
-        unchanged: Attribute values that were written and already there.
-        changes: The first changes: person, braze_id, attribute, before, after.
-        dropped: Reason → number of values.
-        drops: The first drops: array, index, attribute, reason.
-        events: Events that were logged.
-        purchases: Purchases that were logged, each as often as its quantity says.
-        attribute_points: Attribute → data points; likewise for the other two, by event name and product.
-    """
-
-    created: int = 0
-    missed: int = 0
-    changed: dict[str, int] = {}
-    unchanged: int = 0
-    changes: list[tuple[str, str, str, Any, Any]] = []
-    dropped: dict[str, int] = {}
-    drops: list[tuple[str, int, str, str]] = []
-    events: int = 0
-    purchases: int = 0
-    attribute_points: dict[str, int] = {}
-    event_points: dict[str, int] = {}
-    purchase_points: dict[str, int] = {}
-
-    @property
-    def data_points(self) -> int:
-        """All of them."""
-        return sum(map(sum, (p.values() for p in (self.attribute_points, self.event_points, self.purchase_points))))
 
 
 class Engine:
@@ -76,10 +40,13 @@ class Engine:
         self._special = self._blocklist | settings.forced_types.keys() | IGNORED
         self._now = now
         self.outcome = Outcome()
+        self._subscribing = Subscribing(people, self.outcome, now)
 
     def apply(self, items: Items) -> Outcome:
         """Apply valid objects, each with its index as sent."""
         for index, item in items.get("attributes", ()):
+            if item.get("push_token_import") is True and self._is_known_device(item, index):
+                continue
             profile = self._profile_of(item)
             if profile:
                 self._write_attributes(profile, item, index)
@@ -119,23 +86,26 @@ class Engine:
     def _write_attributes(self, profile: Profile, item: dict[str, Any], index: int) -> None:
         merge, points = item.get("_merge_objects") is True, self.outcome.attribute_points
         for name, value in item.items():
-            if name in NEVER_ATTRIBUTES:
+            if name in NEVER_ATTRIBUTES or name == "subscription_groups":
                 continue
             normalise = NORMALISERS.get(name)
             holder = profile.custom if normalise is None else profile.standard
+            new: Any
             if value is None:
                 new = Dropped(dropping.BLOCKLISTED) if name in self._blocklist else None
             elif normalise is not None:
-                new = normalise(value)
+                new = with_tokens(holder.get(name), value) if name == "push_tokens" else normalise(value)
             else:
                 new = self._custom_value(name, value, holder.get(name), merge=merge)
             if type(new) is Dropped:
-                self._drop("attributes", index, name, new.reason)
+                self.outcome.drop("attributes", index, name, new.reason)
                 if new.reason != dropping.UNKNOWN_COUNTRY:
                     continue
                 new = None
             self._store(profile, holder, name, new)
             points[name] = points.get(name, 0) + points_of(name, value)
+        if "subscription_groups" in item:
+            self._subscribe(profile, item["subscription_groups"])
         if "email_subscribe" in item:
             self._spread_subscription(profile)
 
@@ -168,9 +138,24 @@ class Engine:
         else:
             holder[name] = new
         profile.changed[name] = self._now
-        _add(self.outcome.changed, name, 1)
-        if len(self.outcome.changes) < MAX_LISTED:
-            self.outcome.changes.append((profile.label, profile.braze_id, name, old, new))
+        self.outcome.change(profile, name, old, new)
+
+    def _is_known_device(self, item: dict[str, Any], index: int) -> bool:
+        """Return whether an import is of tokens that somebody has; Braze ignores it then.
+
+        Braze docs, "User attributes object", 2026-09.
+        """
+        known = all(self._people.has_token(each["app_id"], each["token"]) for each in item["push_tokens"])
+        if known:
+            self.outcome.drop("attributes", index, "push_tokens", dropping.KNOWN_DEVICE)
+        return known
+
+    def _subscribe(self, profile: Profile, groups: list[dict[str, Any]]) -> None:
+        channels = self._settings.subscription_groups or {}
+        for group in groups:
+            identifier = group["subscription_group_id"]
+            change = Change(identifier, group["subscription_state"], channels.get(identifier, "email"))
+            self._subscribing.give(profile, change)
 
     def _spread_subscription(self, profile: Profile) -> None:
         """Give everyone with this e-mail address the same subscription state.
@@ -188,7 +173,7 @@ class Engine:
     def _log_event(self, profile: Profile, item: dict[str, Any], index: int) -> None:
         name = item["name"]
         if name in self._blocklist:
-            self._drop("events", index, name, dropping.BLOCKLISTED)
+            self.outcome.drop("events", index, name, dropping.BLOCKLISTED)
             return
         self._count(profile.events, name, item["time"], 1)
         # Braze docs, "Recommended events", 2026-09: e-commerce events do not consume data points.
@@ -215,11 +200,6 @@ class Engine:
             summaries[name].happened(seconds, count)
         else:
             summaries[name] = Summary(seconds, seconds, count)
-
-    def _drop(self, array: str, index: int, name: str, reason: str) -> None:
-        _add(self.outcome.dropped, reason, 1)
-        if len(self.outcome.drops) < MAX_LISTED:
-            self.outcome.drops.append((array, index, name, reason))
 
 
 def _add(counts: dict[str, int], name: str, number: int) -> None:

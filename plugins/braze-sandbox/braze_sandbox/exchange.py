@@ -19,12 +19,15 @@ from aiohttp import web
 
 from braze_sandbox import gate, messages, track, validation
 from braze_sandbox.braze import Braze, now
+from braze_sandbox.calls import Call
 from braze_sandbox.gate import Answer, Pass
-from braze_sandbox.journal import REDACTED, redacted
+from braze_sandbox.journal import REDACTED, redacted, secrets_in, without_secrets
+from braze_sandbox.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
+    from braze_sandbox.calls import Route
     from braze_sandbox.faults import Fault
     from braze_sandbox.identities import Identity
     from braze_sandbox.journal import Record
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 TRACK = "/users/track"
 BRAZE = web.AppKey("braze", Braze)
 STOPPING = web.AppKey("stopping", asyncio.Event)
+REFUSED = 400  # this status and those above
 HARD_LIMIT_BYTES = 64 * 1024 * 1024  # what is read at all, whatever the settings say
 HOLD_SECONDS = 86_400.0  # longer than any client waits
 LOST_UPDATE_SECONDS = 5.0
@@ -67,36 +71,23 @@ def opened(request: web.Request) -> Record:
     return request.app[BRAZE].journal.opened(request.method, request.path_qs, redacted(dict(request.headers)), now())
 
 
-def close(braze: Braze, record: Record, answer: Answer | None, body: bytes, authorization: str) -> None:
+def close(braze: Braze, record: Record, answer: Answer | None, body: bytes, keys: Iterable[str]) -> None:
     """Write a record, within a transaction."""
     record.answered, record.status = (now(), answer.status) if answer else (None, None)
-    record.answer = _without_key(answer.body, gate.bearer(authorization)) if answer else None
+    record.answer = _without_keys(answer.body, keys) if answer else None
     braze.record(record, body)
 
 
-def _without_key(body: Any, key: str) -> Any:
-    if key and isinstance(body, dict) and isinstance(body.get("message"), str):
-        return {**body, "message": body["message"].replace(key, REDACTED)}
+def _without_keys(body: Any, keys: Iterable[str]) -> Any:
+    if isinstance(body, dict) and isinstance(body.get("message"), str):
+        for key in filter(None, keys):
+            body = {**body, "message": body["message"].replace(key, REDACTED)}
     return body
 
 
-async def simple(
-    request: web.Request, scope: str, work: Callable[[Braze, web.Request, dict[str, Any]], Answer]
-) -> web.Response:
-    """Answer a request to any route but `/users/track`."""
-    braze, record = request.app[BRAZE], opened(request)
-    authorization = request.headers.get("Authorization", "")
-    body = await body_of(request) or b""
-    entry = gate.enter(braze, request.path, scope, authorization, record.arrived)
-    if isinstance(entry, Answer):
-        answer = entry
-    else:
-        parsed = {} if request.method == "GET" else gate.read(braze, request.headers, body)
-        answer = parsed if isinstance(parsed, Answer) else work(braze, request, parsed)
-        answer = answer._replace(headers={**entry.headers, **answer.headers})
-    with braze.transaction():
-        close(braze, record, answer, body, authorization)
-    return response(answer)
+async def answered(request: web.Request, route: Route) -> web.StreamResponse:
+    """Answer a request to any route but `/users/track`, or meet a fault."""
+    return await Exchange(request, route).run()
 
 
 async def track_users(request: web.Request) -> web.StreamResponse:
@@ -104,19 +95,19 @@ async def track_users(request: web.Request) -> web.StreamResponse:
     return await TrackExchange(request).run()
 
 
-class TrackExchange:
-    """One request to `/users/track`."""
+class Exchange:
+    """One request to a route."""
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, route: Route | None) -> None:
         self._request = request
+        self._route = route
         self._braze = request.app[BRAZE]
         self._record = opened(request)
         self._authorization = request.headers.get("Authorization", "")
-        self._fault: Fault | None = self._braze.faults.next()
+        self._fault: Fault | None = self._braze.faults.next(request.path)
         self._record.fault = self._fault.kind if self._fault else None
         self._body = b""
         self._is_recorded = False
-        self._braze.counters.count_arrival(self._record.arrived)
 
     async def run(self) -> web.StreamResponse:
         """Do all of it; return the response, which is without effect if the connection was cut."""
@@ -133,13 +124,96 @@ class TrackExchange:
 
     async def _answered(self) -> Answer:
         """Return what to answer, after it was applied and recorded."""
+        assert self._route is not None
+        braze, route, fault = self._braze, self._route, self._fault
+        body = await body_of(self._request)
+        self._body = body or b""
+        entry = gate.enter(braze, route.limit, route.scope, self._authorization, self._record.arrived)
+        parsed = self._read(entry, body, has_body=route.has_body)
+        await self._delayed()
+        with braze.transaction():
+            answer = parsed if isinstance(parsed, Answer) else self._worked(route, parsed)
+            if isinstance(entry, Pass):
+                answer = answer._replace(headers={**entry.headers, **answer.headers})
+            if fault:
+                answer = spoiled(answer, fault)
+            self._write(None if fault and fault.cuts else answer)
+        await self._held()
+        return answer
+
+    def _worked(self, route: Route, parsed: dict[str, Any]) -> Answer:
+        """Let the route do its work; take it back if the fault says so."""
+        braze, record = self._braze, self._record
+        query: dict[str, list[str]] = {}
+        for name, value in self._request.query.items():
+            query.setdefault(name.removesuffix("[]"), []).append(value)
+        record.objects = {name: len(value) for name, value in parsed.items() if isinstance(value, list)}
+        address = str(self._request.url.origin())
+        call = Call(parsed, self._request.match_info, query, address, Outcome(), now())
+        if self._fault and not self._fault.is_applied:
+            with braze.undone():
+                return _worked(braze, route, call)
+        answer = _worked(braze, route, call)
+        if route.writes and answer.status < REFUSED:
+            braze.counters.count_cohorts(call.outcome)
+            braze.applied += 1
+            record.outcome = call.outcome
+        return answer
+
+    async def _delayed(self) -> None:
+        """Wait as settings and fault say."""
+        fault = self._fault
+        delay = self._braze.settings.delay_ms / 1000
+        if fault and fault.kind == "delay":
+            delay += 1 if fault.seconds is None else fault.seconds
+        if delay:
+            await pause(self._request, delay)
+
+    async def _held(self) -> None:
+        """Let the client wait in vain, if that is the fault."""
+        if self._fault and self._fault.holds:
+            await pause(self._request, self._fault.seconds or HOLD_SECONDS)
+
+    def _read(self, entry: Answer | Pass, body: bytes | None, *, has_body: bool = True) -> Answer | dict[str, Any]:
+        """Return either the refusal of the whole request or its body."""
+        if isinstance(entry, Answer):
+            return entry
+        if body is None:
+            return Answer(413, {"message": messages.TOO_LARGE}, {})
+        return gate.read(self._braze, self._request.headers, body) if has_body else {}
+
+    def _write(self, answer: Answer | None) -> None:
+        body = self._body
+        if self._route and self._route.secrets:
+            body = without_secrets(body, self._route.secrets)
+        close(self._braze, self._record, answer, body, self._keys())
+        self._is_recorded = True
+
+    def _keys(self) -> list[str]:
+        """Return what an answer may echo and nobody may record."""
+        keys = [gate.bearer(self._authorization)]
+        if self._route and self._route.secrets:
+            keys += secrets_in(self._body, self._route.secrets)
+        return keys
+
+
+class TrackExchange(Exchange):
+    """One request to `/users/track`."""
+
+    def __init__(self, request: web.Request) -> None:
+        super().__init__(request, None)
+        self._braze.counters.count_arrival(self._record.arrived)
+
+    async def _answered(self) -> Answer:
+        """Return what to answer, after it was applied and recorded."""
         braze, fault = self._braze, self._fault
         body = await body_of(self._request)
         self._body = body or b""
-        entry = gate.enter(braze, TRACK, track.SCOPE, self._authorization, self._record.arrived)
+        entry = gate.enter(braze, None, track.SCOPE, self._authorization, self._record.arrived)
         refusal, checked = self._examined(entry, body)
         with self._in_flight(track.identities(checked) if checked else ()):
-            working_set = await self._delayed(checked)
+            working_set = await self._snapshot(checked)
+            await self._delayed()
             answer = refusal if checked is None else track.answer(braze, checked)
             assert answer is not None  # refused or checked
             if isinstance(entry, Pass):
@@ -151,32 +225,20 @@ class TrackExchange:
                     working_set = working_set or track.people(braze, checked)
                     track.applied(braze, checked, working_set, self._record, now())
                 self._write(None if fault and fault.cuts else answer)
-            if fault and fault.holds:
-                # Under way for as long as the client waits for it.
-                await pause(self._request, fault.seconds or HOLD_SECONDS)
+            await self._held()  # under way for as long as the client waits for it
         return answer
 
-    async def _delayed(self, checked: Checked | None) -> WorkingSet | None:
-        """Wait as settings and fault say; return people as they were before, if that is the fault."""
-        fault, working_set = self._fault, None
-        if fault and fault.kind == "lost_update" and checked:
-            working_set = track.people(self._braze, checked)
-            await self._await_another(fault.seconds or LOST_UPDATE_SECONDS)
-        delay = self._braze.settings.delay_ms / 1000
-        if fault and fault.kind == "delay":
-            delay += 1 if fault.seconds is None else fault.seconds
-        if delay:
-            await pause(self._request, delay)
+    async def _snapshot(self, checked: Checked | None) -> WorkingSet | None:
+        """Return people as they are before another request is applied, if that is the fault."""
+        if not (self._fault and self._fault.kind == "lost_update" and checked):
+            return None
+        working_set = track.people(self._braze, checked)
+        await self._await_another(self._fault.seconds or LOST_UPDATE_SECONDS)
         return working_set
 
     def _examined(self, entry: Answer | Pass, body: bytes | None) -> tuple[Answer | None, Checked | None]:
         """Return either the refusal of the whole request or its objects, checked."""
-        braze = self._braze
-        if isinstance(entry, Answer):
-            return entry, None
-        if body is None:
-            return Answer(413, {"message": messages.TOO_LARGE}, {}), None
-        parsed = gate.read(braze, self._request.headers, body)
+        braze, parsed = self._braze, self._read(entry, body)
         if isinstance(parsed, Answer):
             return parsed, None
         self._record.objects = track.objects_in(parsed)
@@ -184,7 +246,9 @@ class TrackExchange:
         refusal = track.refused_whole(braze, parsed)
         if refusal:
             return refusal, None
-        return None, validation.check(parsed, frozenset(braze.settings.blacklisted_external_ids))
+        settings = braze.settings
+        blacklist = frozenset(settings.blacklisted_external_ids)
+        return None, validation.check(parsed, blacklist, settings.subscription_groups)
 
     @contextlib.contextmanager
     def _in_flight(self, identities: Iterable[Identity | None]) -> Any:
@@ -209,8 +273,14 @@ class TrackExchange:
 
     def _write(self, answer: Answer | None) -> None:
         self._braze.counters.count_answer(answer.status if answer else None)
-        close(self._braze, self._record, answer, self._body, self._authorization)
-        self._is_recorded = True
+        super()._write(answer)
+
+
+def _worked(braze: Braze, route: Route, call: Call) -> Answer:
+    try:
+        return route.work(braze, call)
+    except messages.RefusedError as error:
+        return gate.refused(str(error))
 
 
 def spoiled(answer: Answer, fault: Fault) -> Answer:

@@ -58,6 +58,10 @@ def listed(profile: Profile) -> dict[str, Any]:
         "events": _summaries(profile.events),
         "purchases": _summaries(profile.purchases),
         "revenue": profile.revenue,
+        "deprecated_ids": profile.deprecated_ids,
+        "subscription_groups": {group: each.state for group, each in profile.groups.items()},
+        "cohorts": list(profile.cohorts),
+        "notes": [{"at": times.iso(moment), "what": what} for moment, what in profile.notes],
         "created_at": times.iso(profile.created),
         "updated_at": times.iso(profile.updated),
     }
@@ -67,13 +71,13 @@ def attribute_page(
     registry: TypeRegistry, settings: Settings, cursor: str | None
 ) -> tuple[list[dict[str, Any]], str | None] | None:
     """Return one page of custom attributes by name and the cursor of the next; `None` if the cursor is none."""
-    skip = _skip(cursor) if cursor else 0
+    skip = skip_of(cursor) if cursor else 0
     if skip is None:
         return None
     names = sorted({*registry.detected, *settings.forced_types, *settings.blocklist})
     page = [_attribute(name, registry, settings) for name in names[skip : skip + ATTRIBUTES_PER_PAGE]]
     more = skip + ATTRIBUTES_PER_PAGE
-    return page, _cursor(more) if more < len(names) else None
+    return page, cursor_of(more) if more < len(names) else None
 
 
 def _attribute(name: str, registry: TypeRegistry, settings: Settings) -> dict[str, Any]:
@@ -88,11 +92,13 @@ def _attribute(name: str, registry: TypeRegistry, settings: Settings) -> dict[st
     }
 
 
-def _cursor(skip: int) -> str:
+def cursor_of(skip: int) -> str:
+    """Return the cursor that skips so many."""
     return base64.urlsafe_b64encode(f"skip:{skip}".encode()).decode()
 
 
-def _skip(cursor: str) -> int | None:
+def skip_of(cursor: str) -> int | None:
+    """Return how many a cursor skips; `None` if it is none."""
     try:
         word, _, number = base64.urlsafe_b64decode(cursor).decode().partition(":")
     except (binascii.Error, ValueError):

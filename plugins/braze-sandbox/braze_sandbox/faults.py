@@ -1,7 +1,8 @@
-"""Faults on request: which one the next request to `/users/track` gets. Pure."""
+"""Faults on request: which one the next request to a path gets. Pure."""
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 import msgspec
@@ -18,6 +19,7 @@ Kind = Literal[
     "lost_update",
     "delay",
 ]
+TRACK = "/users/track"
 APPLIED = frozenset(
     {"timeout_after_apply", "reset_after_apply", "unparseable", "errors_without_index", "lost_update", "delay"}
 )
@@ -32,6 +34,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
     Attributes:
         kind: What happens.
+        path: To requests to this path, or to all that match it as a pattern: `/catalogs/*`, or `*`.
         times: To how many requests; -1 is all that come.
         after: How many requests pass first, counted from when this rule's turn comes.
         status: For `status`: the answer's (default 503); for `unparseable` and the like: default 201.
@@ -44,6 +47,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """
 
     kind: Kind
+    path: str = TRACK
     times: int = 1
     after: int = 0
     status: int | None = None
@@ -69,7 +73,10 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class FaultQueue:
-    """Rules, met one after the other: the first lets `after` requests pass, then takes `times`, then the next comes."""
+    """Rules, met one after the other: the first lets `after` requests pass, then takes `times`, then the next comes.
+
+    Those that a path matches: each path has its own line.
+    """
 
     def __init__(self) -> None:
         self._rules: list[Fault] = []
@@ -81,9 +88,12 @@ class FaultQueue:
             FaultError: If one is not a rule; then none is appended.
         """
         try:
-            self._rules += msgspec.convert(rules if isinstance(rules, list) else [rules], list[Fault])
+            read = msgspec.convert(rules if isinstance(rules, list) else [rules], list[Fault])
         except msgspec.ValidationError as error:
             raise FaultError(str(error)) from None
+        if any(rule.kind == "lost_update" and rule.path != TRACK for rule in read):
+            raise FaultError(f"lost_update is for {TRACK} alone.")
+        self._rules += read
 
     def clear(self) -> None:
         """Forget all rules."""
@@ -91,20 +101,17 @@ class FaultQueue:
 
     def pending(self) -> list[Fault]:
         """Return what is left of the rules."""
-        return list(self._rules)
+        return [rule for rule in self._rules if rule.times != 0]
 
-    def next(self) -> Fault | None:
-        """Return the fault of the request that just came, if it gets one."""
-        while self._rules and self._rules[0].times == 0:
-            self._rules.pop(0)
-        if not self._rules:
+    def next(self, path: str) -> Fault | None:
+        """Return the fault of the request that just came, if it gets one; rules for other paths wait for theirs."""
+        self._rules = [rule for rule in self._rules if rule.times != 0]
+        rule = next((rule for rule in self._rules if rule.path == path or fnmatchcase(path, rule.path)), None)
+        if rule is None:
             return None
-        rule = self._rules[0]
         if rule.after > 0:
             rule.after -= 1
             return None
         if rule.times > 0:
             rule.times -= 1
-            if rule.times == 0:
-                self._rules.pop(0)
         return rule

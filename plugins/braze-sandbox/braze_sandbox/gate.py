@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from braze_sandbox.braze import Braze
+    from braze_sandbox.limits import Group
 
 
 class Answer(NamedTuple):
@@ -31,13 +32,18 @@ class Pass(NamedTuple):
     headers: dict[str, str]
 
 
-def enter(braze: Braze, route: str, scope: str, authorization: str, now: float) -> Answer | Pass:
+def refused(message: str) -> Answer:
+    """Return the refusal of a whole request."""
+    return Answer(400, {"message": message}, {})
+
+
+def enter(braze: Braze, limit: Group | None, scope: str | None, authorization: str, now: float) -> Answer | Pass:
     """Check key, scope and rate limit.
 
     Args:
         braze: The state.
-        route: The path, which has a limit of its own.
-        scope: What the key must be allowed.
+        limit: The rate limit that the route shares with others; `None` is that of `/users/track`.
+        scope: What the key must be allowed; `None` if the route takes its keys from the body.
         authorization: The header, or an empty string.
         now: Seconds since 1970.
 
@@ -46,18 +52,19 @@ def enter(braze: Braze, route: str, scope: str, authorization: str, now: float) 
     """
     settings = braze.settings
     key = bearer(authorization)
-    if not key or (settings.api_keys is not None and key not in settings.api_keys):
-        # Recorded answers echo the key and have the limit headers, empty.
-        return Answer(401, {"message": messages.INVALID_KEY.format(key=key)}, limits.NO_HEADERS)
-    if settings.scopes is not None and scope not in settings.scopes:
-        return Answer(403, {"message": messages.ACCESS_DENIED}, {})
-    limit = braze.limit(route)
-    if route == "/users/track":
-        decision = limit.decide(
+    if scope is not None:
+        if not key or (settings.api_keys is not None and key not in settings.api_keys):
+            # Recorded answers echo the key and have the limit headers, empty.
+            return Answer(401, {"message": messages.INVALID_KEY.format(key=key)}, limits.NO_HEADERS)
+        if settings.scopes is not None and scope not in settings.scopes:
+            return Answer(403, {"message": messages.ACCESS_DENIED}, {})
+    if limit is None:
+        decision = braze.limit("track").decide(
             now, settings.hourly_limit, settings.window_seconds, settings.burst_limit, settings.burst_seconds
         )
     else:
-        decision = limit.decide(now, *limits.OTHER_LIMITS[route])
+        most, seconds = limits.LIMITS[limit]
+        decision = braze.limit(limit).decide(now, settings.route_limits.get(limit, most), seconds)
     if not decision.is_allowed:
         refusal = limits.refusal_headers(decision, now, settings.reset_style, retry_after=settings.retry_after)
         return Answer(429, {"message": messages.RATE_LIMITED}, refusal)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from braze_sandbox.engine import Outcome  # noqa: TC001 # msgspec reads the annotation
+from braze_sandbox.outcome import Outcome  # noqa: TC001 # msgspec reads the annotation
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Collection
 
 REDACTED = "[redacted]"
 PRUNE_EVERY = 256
@@ -113,6 +114,28 @@ def redacted(headers: dict[str, str]) -> dict[str, str]:
         name.lower(): REDACTED if name.lower() in {"authorization", "cookie"} else value
         for name, value in headers.items()
     }
+
+
+def without_secrets(body: bytes, names: Collection[str]) -> bytes:
+    """Return a body without the keys that are in it; one that cannot be read is all redacted."""
+    parsed = _object(body)
+    if parsed is None:
+        return REDACTED.encode()
+    return _ENCODER.encode({name: REDACTED if name in names else value for name, value in parsed.items()})
+
+
+def secrets_in(body: bytes, names: Collection[str]) -> list[str]:
+    """Return the keys that are in a body."""
+    parsed = _object(body) or {}
+    return [parsed[name] for name in names if isinstance(parsed.get(name), str)]
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    try:
+        parsed = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return parsed if isinstance(parsed, dict) else None
 
 
 def _read(record: bytes, body: bytes | None) -> Record:

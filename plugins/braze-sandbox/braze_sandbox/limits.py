@@ -6,12 +6,32 @@ Braze docs, "API limits", 2026-09. Windows are aligned to the clock, not rolling
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-# Requests and seconds of the routes beside /users/track.
-OTHER_LIMITS = {
-    "/users/export/ids": (2500, 60.0),
-    "/custom_attributes": (1000, 3600.0),
+Group = Literal[
+    "users",
+    "external_ids.rename",
+    "external_ids.remove",
+    "subscriptions",
+    "export",
+    "custom_attributes",
+    "catalogs",
+    "catalog_items",
+    "catalog_items_read",
+    "other",
+]
+# Requests and seconds of the routes beside /users/track; routes of one group share them.
+LIMITS: dict[Group, tuple[int, float]] = {
+    "users": (20_000, 60.0),
+    "external_ids.rename": (1_000, 60.0),
+    "external_ids.remove": (1_000, 60.0),
+    "subscriptions": (5_000, 60.0),
+    "export": (2_500, 60.0),
+    "custom_attributes": (1_000, 3_600.0),
+    "catalogs": (50, 60.0),
+    "catalog_items": (16_000, 60.0),
+    "catalog_items_read": (50, 60.0),
+    "other": (250_000, 3_600.0),
 }
 
 

@@ -23,6 +23,10 @@ WRONG_CONTENT_TYPE = "Content-Type must be application/json"  # assumed
 SUCCESS = "success"
 
 
+class RefusedError(Exception):
+    """A whole request is refused with 400; the message is what Braze says."""
+
+
 class ItemError(NamedTuple):
     """Why one object is refused, in Braze's two styles; either may be missing."""
 
@@ -69,6 +73,66 @@ BAD_CURRENCY = ItemError(None, "'currency' must be an ISO 4217 currency")
 BAD_QUANTITY = ItemError(None, "'quantity' is not valid")
 BAD_PROPERTIES = ItemError(None, "Invalid 'properties' field")
 NOT_AN_OBJECT = ItemError(None, "must be an object")  # assumed
+
+
+# Whole requests to the routes beside /users/track. Braze docs, "Merge users" and "Update user's subscription group
+# status", 2026-09, have the texts that are not marked.
+IDENTIFIERS_REQUIRED = (
+    "identifiers must be objects with an 'external_id' property that is a string, 'user_alias' property that is an "
+    "object, 'email' property that is a string, or 'phone' property that is a string"
+)
+ONLY_TWO_IDENTIFIERS = "'merge_updates' must only have 'identifier_to_merge' and 'identifier_to_keep'"
+EMAIL_OR_PHONE = "Either an email address or a phone number should be provided, but not both."
+INVALID_GROUP = "Invalid subscription group ID"  # as recorded
+INVALID_STATE = "'subscription_state' must be 'subscribed' or 'unsubscribed'"  # assumed
+INVALID_EMAIL = "Invalid email address"  # assumed
+INVALID_PHONE = "Phone numbers must be in E.164 format"  # assumed
+STRINGS_REQUIRED = "'{name}' must be an array of strings"  # assumed
+ONE_OF_REQUIRED = "{names} is required"  # assumed
+ONLY_ONE_OF = "only one of {names} may be provided"  # assumed
+PRIORITIZATION_REQUIRED = (  # assumed
+    "'prioritization' must be an ordered array of {names}, with only one of 'identified' and 'unidentified'"
+)
+TOO_MANY = "a single request may not contain more than {most} {what}"  # the text of /users/merge; assumed elsewhere
+EMPTY = "'{name}' must not be empty"  # assumed
+
+# Single objects of these routes; Braze's pages say that there are errors, not how they read.
+EXTERNAL_ID_REQUIRED = ItemError(None, "'external_id' is required")  # assumed
+ALIAS_UPDATE_REQUIRED = ItemError(  # assumed
+    None, "'alias_label', 'old_alias_name' and 'new_alias_name' are required"
+)
+BAD_PRIORITIZATION = ItemError(  # assumed
+    None, PRIORITIZATION_REQUIRED.format(names="'identified', 'unidentified', 'most_recently_updated', …")
+)
+RENAME_REQUIRED = "'current_external_id' and 'new_external_id' must be strings"  # assumed
+RENAME_SAME = "'current_external_id' and 'new_external_id' cannot be the same"  # assumed
+RENAME_UNKNOWN = "'current_external_id' is not the primary external_id of any user"  # assumed
+RENAME_TAKEN = "'new_external_id' is already in use"  # assumed
+REMOVE_NOT_DEPRECATED = "only deprecated external_ids can be removed"  # assumed
+
+# Braze docs, "Partner cohort import integration", 2026-09.
+INVALID_PARTNER_KEY = "Invalid Partner API key"
+INVALID_CLIENT_SECRET = "Invalid client secret"  # noqa: S105 # a text
+PARTNER_NOT_ENABLED = "Partner not enabled for client with client secret: {secret}"
+BAD_COHORT_ID = "`cohort_id` must be a valid string"
+BAD_COHORT_CHANGES = (
+    "`cohort_changes` must be an array of objects each with key `user_ids` and/or `device_ids` mapping to an array "
+    "of strings, or an `aliases` object"
+)
+TOO_MANY_COHORT_IDS = "Only 1,000 `user_ids`, `device_ids`, and `aliases` are allowed per request"
+BAD_COHORT_NAME = "`name` must be a non-empty string"
+BAD_CREATED_AT = "`created_at` must be a valid time as an ISO-8601 string"
+
+
+def nothing_valid(names: Iterable[str]) -> str:
+    """Return what is said if no object is valid (assumed, after that of `/users/track`)."""
+    return f"Valid data must be provided in the {one_of(names)} fields."
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Return names as Braze lists them."""
+    *first, last = [f"'{name}'" for name in names]
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def array_required(name: str) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from braze_sandbox.engine import Outcome
     from braze_sandbox.journal import Record
+    from braze_sandbox.outcome import Outcome
     from braze_sandbox.profiles import Profile
 
 NAMED_ATTRIBUTES = 3

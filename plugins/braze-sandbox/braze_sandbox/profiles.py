@@ -21,6 +21,13 @@ class Summary(msgspec.Struct, array_like=True):
         self.count += times
 
 
+class Membership(msgspec.Struct, array_like=True):
+    """A state that somebody has in a subscription group or cohort, and since when, in seconds since 1970."""
+
+    state: str
+    since: float
+
+
 class Profile(msgspec.Struct):
     """One profile.
 
@@ -28,6 +35,7 @@ class Profile(msgspec.Struct):
         id: Its row in the database.
         braze_id: What Braze calls it.
         external_id: What the customer calls it.
+        deprecated_ids: External ids they had before; they are still found by these.
         aliases: Alias label → alias name.
         standard: Braze's own fields.
         custom: Custom attributes.
@@ -35,6 +43,9 @@ class Profile(msgspec.Struct):
         events: Event name → summary.
         purchases: Product → summary.
         revenue: Currency → sum of price times quantity.
+        groups: Subscription group → `subscribed` or `unsubscribed`.
+        cohorts: Cohort (`partner/cohort id`) → membership.
+        notes: What became of this profile as a whole, and when: merges, renamings.
         created: When it was made.
         updated: When it was last written, even if nothing became another.
     """
@@ -44,6 +55,7 @@ class Profile(msgspec.Struct):
     created: float
     updated: float
     external_id: str | None = None
+    deprecated_ids: list[str] = []
     aliases: dict[str, str] = {}
     standard: dict[str, Any] = {}
     custom: dict[str, Any] = {}
@@ -51,6 +63,9 @@ class Profile(msgspec.Struct):
     events: dict[str, Summary] = {}
     purchases: dict[str, Summary] = {}
     revenue: dict[str, float] = {}
+    groups: dict[str, Membership] = {}
+    cohorts: dict[str, Membership] = {}
+    notes: list[tuple[float, str]] = []
 
     @property
     def name(self) -> str:

@@ -5,31 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from braze_sandbox import exports, messages
-from braze_sandbox.gate import Answer
+from braze_sandbox.gate import Answer, refused
 from braze_sandbox.identities import Identity, normal_phone
 
 if TYPE_CHECKING:
     from braze_sandbox.braze import Braze
+    from braze_sandbox.calls import Call
     from braze_sandbox.profiles import Profile
 
-EXPORT_SCOPE = "users.export.ids"
-ATTRIBUTES_SCOPE = "custom_attributes.get"
 
-
-def export(braze: Braze, body: dict[str, Any]) -> Answer:
+def export(braze: Braze, call: Call) -> Answer:
     """Answer `/users/export/ids`."""
+    body = call.body
     fields = body.get("fields_to_export")
     if fields is None and braze.settings.require_fields_to_export:
-        return _refused("'fields_to_export' is required")
+        return refused("'fields_to_export' is required")
     if fields is not None and not (isinstance(fields, list) and all(isinstance(name, str) for name in fields)):
-        return _refused("'fields_to_export' must be an array of strings")
+        return refused("'fields_to_export' must be an array of strings")
     wanted = _identities(body)
     if wanted is None:
-        return _refused("'external_ids' and 'user_aliases' must be arrays of identifiers")
+        return refused("'external_ids' and 'user_aliases' must be arrays of identifiers")
     if not wanted:
-        return _refused("'external_ids', 'user_aliases', 'braze_id', 'email_address' or 'phone' is required")
+        return refused("'external_ids', 'user_aliases', 'braze_id', 'email_address' or 'phone' is required")
     if sum(each.kind in {"external_id", "user_alias"} for each, _ in wanted) > exports.MAX_EXPORT_IDS:
-        return _refused(f"a single request may not contain more than {exports.MAX_EXPORT_IDS} ids")
+        return refused(f"a single request may not contain more than {exports.MAX_EXPORT_IDS} ids")
     profiles: dict[int, Profile] = {}
     unknown: list[Any] = []
     for identity, as_sent in wanted:
@@ -46,11 +45,12 @@ def export(braze: Braze, body: dict[str, Any]) -> Answer:
     return Answer(201, answer, {})
 
 
-def custom_attributes(braze: Braze, cursor: str | None, address: str) -> Answer:
+def custom_attributes(braze: Braze, call: Call) -> Answer:
     """Answer `/custom_attributes`: 50 by name, and the address of the next 50 in the `Link` header."""
+    cursor, address = next(iter(call.query.get("cursor", ())), None), call.address
     page = exports.attribute_page(braze.registry, braze.settings, cursor)
     if page is None:
-        return _refused("Invalid cursor")
+        return refused("Invalid cursor")
     attributes, following = page
     headers = {"Link": f'<{address}/custom_attributes?cursor={following}>; rel="next"'} if following else {}
     return Answer(200, {"message": messages.SUCCESS, "attributes": attributes}, headers)
@@ -72,7 +72,3 @@ def _identities(body: dict[str, Any]) -> list[tuple[Identity, Any]] | None:
             normal = {"email": value.strip().lower(), "phone": normal_phone(value)}.get(kind, value)
             wanted.append((Identity(kind, normal), value))
     return wanted
-
-
-def _refused(message: str) -> Answer:
-    return Answer(400, {"message": message}, {})

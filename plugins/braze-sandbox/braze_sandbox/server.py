@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import signal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
 
-from braze_sandbox import SERVICE, __version__, control, messages, pages, readback
+from braze_sandbox import SERVICE, __version__, control, messages, pages
 from braze_sandbox.braze import Braze
 from braze_sandbox.exchange import (
     BRAZE,
     HARD_LIMIT_BYTES,
     STOPPING,
     TRACK,
+    answered,
     close,
     opened,
     response,
-    simple,
     track_users,
 )
 from braze_sandbox.gate import Answer
+from braze_sandbox.routes import ROUTES
 from braze_sandbox.settings import HOST
 
 if TYPE_CHECKING:
@@ -42,8 +44,8 @@ def application(braze: Braze) -> web.Application:
     app[BRAZE] = braze
     app[STOPPING] = asyncio.Event()
     app.router.add_post(TRACK, track_users)
-    app.router.add_post("/users/export/ids", _export)
-    app.router.add_get("/custom_attributes", _custom_attributes, allow_head=False)
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, functools.partial(answered, route=route))
     app.router.add_get("/health", _health)
     control.add_routes(app)
     pages.add_routes(app)
@@ -83,20 +85,6 @@ async def serve(path: Path, port: int, ready: Callable[[str], None]) -> None:
         braze.close()
 
 
-async def _export(request: web.Request) -> web.Response:
-    def work(braze: Braze, _: web.Request, body: dict[str, Any]) -> Answer:
-        return readback.export(braze, body)
-
-    return await simple(request, readback.EXPORT_SCOPE, work)
-
-
-async def _custom_attributes(request: web.Request) -> web.Response:
-    def work(braze: Braze, request: web.Request, _: dict[str, Any]) -> Answer:
-        return readback.custom_attributes(braze, request.query.get("cursor"), str(request.url.origin()))
-
-    return await simple(request, readback.ATTRIBUTES_SCOPE, work)
-
-
 async def _health(request: web.Request) -> web.Response:
     about = {
         "service": SERVICE,
@@ -128,5 +116,5 @@ async def _unknown_routes(request: web.Request, handler: Handler) -> web.StreamR
             braze, record = request.app[BRAZE], opened(request)
             body = await request.read()
             with braze.transaction():
-                close(braze, record, answer, body, request.headers.get("Authorization", ""))
+                close(braze, record, answer, body, ())
         return response(answer)

@@ -11,10 +11,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from braze_sandbox.limits import Group  # noqa: TC001 # msgspec reads the annotation
+
 HOST = "127.0.0.1"  # never another: the sandbox asks for no account, so no one else may reach it
 DEFAULT_PORT = 8977
 
 ValueType = Literal["string", "number", "boolean", "time", "array", "object", "object_array"]
+Channel = Literal["email", "sms", "whatsapp"]
 
 
 class SettingsError(ValueError):
@@ -38,6 +41,11 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         api_keys: The keys that are let in; `None` lets in any.
         scopes: What the keys may do; `None` is everything.
         delay_ms: Time each answer takes, before anything is applied.
+        route_limits: Limit → requests in one window, in place of Braze's, for the routes beside `/users/track`.
+        partners: Who may import cohorts; `None` lets in anybody.
+        partner_api_keys: The keys partners are let in with; `None` lets in any.
+        client_secrets: The data import keys they are let in with; `None` lets in any.
+        subscription_groups: Groups that there are, and their channel; `None` is any that looks like one, for e-mail.
         forced_types: Custom attribute → the type an administrator forced on it.
         lock_detected_types: Whether the first value ever received decides an attribute's type for good.
         blocklist: Names of custom attributes and events that are silently not collected.
@@ -64,6 +72,11 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     api_keys: list[str] | None = None
     scopes: list[str] | None = None
     delay_ms: float = 0
+    route_limits: dict[Group, int] = {}
+    partners: list[str] | None = None
+    partner_api_keys: list[str] | None = None
+    client_secrets: list[str] | None = None
+    subscription_groups: dict[str, Channel] | None = None
     forced_types: dict[str, ValueType] = {}
     lock_detected_types: bool = True
     blocklist: list[str] = []

@@ -116,3 +116,9 @@ NORMALISERS: dict[str, Callable[[Any], Any]] = {
     "facebook": _object,
     "twitter": _object,
 }
+
+
+def with_tokens(had: Any, tokens: Any) -> list[dict[str, Any]]:
+    """Return push tokens with others added; one of the same app and token takes the place of the older."""
+    both = {(each["app_id"], each["token"]): each for each in [*(had or ()), *(tokens or ())]}
+    return list(both.values())

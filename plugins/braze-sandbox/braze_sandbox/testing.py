@@ -69,12 +69,19 @@ class Client:
         self, path: str, body: Any, timeout: float = TIMEOUT_SECONDS, headers: dict[str, str] | None = None
     ) -> requests.Response:
         """Send a body to Braze."""
-        return self.session.post(
-            self.address + path,
-            json=body,
-            headers={"Authorization": f"Bearer {KEY}", **(headers or {})},
-            timeout=timeout,
-        )
+        return self.send("POST", path, body, timeout, headers)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        timeout: float = TIMEOUT_SECONDS,
+        headers: dict[str, str] | None = None,
+    ) -> requests.Response:
+        """Send a request of any method to Braze."""
+        headers = {"Authorization": f"Bearer {KEY}", **(headers or {})}
+        return self.session.request(method, self.address + path, json=body, headers=headers, timeout=timeout)
 
     def get(self, path: str, **query: Any) -> requests.Response:
         """Ask Braze for something."""
@@ -110,6 +117,35 @@ class Client:
         """Return a profile's attributes."""
         values: dict[str, Any] = self.profile(external_id)["attributes"]
         return values
+
+    def exists(self, external_id: str) -> bool:
+        """Return whether anybody is found by an external id, deprecated ones included."""
+        return bool(self.profiles(external_id=external_id))
+
+    def subscriptions(self, external_id: str = "p") -> dict[str, str]:
+        """Return a profile's subscription groups: group → `subscribed` or `unsubscribed`."""
+        states: dict[str, str] = self.profile(external_id)["subscription_groups"]
+        return states
+
+    def catalogs(self) -> dict[str, dict[str, Any]]:
+        """Return the catalogs, by name."""
+        listed = self.get("/sandbox/catalogs").json()["catalogs"]
+        return {catalog["name"]: catalog for catalog in listed}
+
+    def catalog_items(self, catalog: str) -> dict[str, dict[str, Any]]:
+        """Return the items of a catalog, by id."""
+        items = self.get(f"/sandbox/catalogs/{catalog}/items", limit=100_000).json()["items"]
+        return {item["id"]: item for item in items}
+
+    def cohorts(self) -> list[dict[str, Any]]:
+        """Return the cohorts: partner, cohort_id, name, created_at and the number of members."""
+        listed: list[dict[str, Any]] = self.get("/sandbox/cohorts").json()["cohorts"]
+        return listed
+
+    def cohort_members(self, partner: str, cohort_id: str) -> list[str | None]:
+        """Return the external ids of who is in a cohort, in the order in which their profiles were made."""
+        profiles = self.get("/sandbox/cohorts/members", partner=partner, cohort_id=cohort_id).json()["profiles"]
+        return [profile["external_id"] for profile in profiles]
 
     def stats(self) -> dict[str, Any]:
         """Return the counts."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from braze_sandbox import messages, validation
+from braze_sandbox import messages, subscriptions, validation
 from braze_sandbox.engine import Engine
 from braze_sandbox.gate import Answer
 from braze_sandbox.identities import identity_of
@@ -51,6 +51,7 @@ def people(braze: Braze, checked: Checked) -> WorkingSet:
 def applied(braze: Braze, checked: Checked, working_set: WorkingSet, record: Record, now: float) -> None:
     """Apply the valid objects, within a transaction, and count them."""
     outcome = Engine(working_set, braze.registry, braze.settings, now).apply(checked.valid)
+    subscriptions.inherit(braze, working_set, outcome, now)
     working_set.write()
     rejected: dict[str, set[int]] = {}
     for refusal in checked.refusals:

@@ -6,6 +6,7 @@ here may still be dropped in silence while it is applied.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,6 +38,7 @@ RESERVED_PROPERTIES = {
 QUANTITIES = range(1, 101)
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 
 
 class Checked(NamedTuple):
@@ -46,12 +48,13 @@ class Checked(NamedTuple):
     refusals: list[Refusal]
 
 
-def check(body: dict[str, Any], blacklist: Collection[str]) -> Checked:
+def check(body: dict[str, Any], blacklist: Collection[str], groups: Collection[str] | None = None) -> Checked:
     """Tell valid objects from the others.
 
     Args:
         body: The request's body; its arrays are lists.
         blacklist: External ids whose objects are refused.
+        groups: The subscription groups there are; `None` if any is one.
 
     Returns:
         Valid objects with their index in the array as sent, and why the others are refused.
@@ -60,6 +63,8 @@ def check(body: dict[str, Any], blacklist: Collection[str]) -> Checked:
     refusals: list[Refusal] = []
     for array in ARRAYS:
         validate = _VALIDATE[array]
+        if array == "attributes" and groups is not None:
+            validate = functools.partial(_attributes, groups=groups)
         good = []
         for index, item in enumerate(body.get(array) or ()):
             errors = item_errors(item, blacklist, validate)
@@ -90,9 +95,9 @@ def identity_error(item: dict[str, Any], blacklist: Collection[str]) -> ItemErro
     if primaries > 1:
         return messages.ONE_IDENTIFIER
     if has_external_id:
-        return _external_id_error(external_id, blacklist)
+        return external_id_error(external_id, blacklist)
     if alias is not None:
-        return None if _is_alias(alias) else messages.BAD_ALIAS
+        return None if is_alias(alias) else messages.BAD_ALIAS
     if braze_id:
         return None if isinstance(braze_id, str) else messages.IDENTIFIER_REQUIRED
     if item.get("push_token_import") is True and "push_tokens" in item:
@@ -104,7 +109,8 @@ def identity_error(item: dict[str, Any], blacklist: Collection[str]) -> ItemErro
     return messages.IDENTIFIER_REQUIRED
 
 
-def _external_id_error(external_id: Any, blacklist: Collection[str]) -> ItemError | None:
+def external_id_error(external_id: Any, blacklist: Collection[str]) -> ItemError | None:
+    """Return what is wrong with an external id."""
     # Numbers were accepted in recorded requests, and came back as strings.
     if not isinstance(external_id, (str, int)) or isinstance(external_id, bool):
         return messages.IDENTIFIER_REQUIRED
@@ -114,16 +120,29 @@ def _external_id_error(external_id: Any, blacklist: Collection[str]) -> ItemErro
     return messages.BLACKLISTED if text in blacklist else None
 
 
-def _is_alias(alias: Any) -> bool:
+def is_alias(alias: Any) -> bool:
+    """Return whether this has a name and a label."""
     return isinstance(alias, dict) and all(
         isinstance(alias.get(key), str) and alias[key] for key in ("alias_name", "alias_label")
     )
 
 
-def _attributes(item: dict[str, Any]) -> list[ItemError]:
+def is_group(identifier: Any, known: Collection[str] | None) -> bool:
+    """Return whether this is a subscription group: one of those there are, or what looks like one."""
+    if not isinstance(identifier, str):
+        return False
+    return bool(_UUID.fullmatch(identifier)) if known is None else identifier in known
+
+
+def is_e164(number: str) -> bool:
+    """Return whether a phone number is in the form that the subscription routes insist on."""
+    return _E164.fullmatch(number) is not None
+
+
+def _attributes(item: dict[str, Any], groups: Collection[str] | None = None) -> list[ItemError]:
     for name, error_of in _FIELD_ERRORS.items():
         if name in item:
-            error = error_of(item[name])
+            error = error_of(item[name]) if name != "subscription_groups" else _groups(item[name], groups)
             if error:
                 return [error]
     if item.get("push_token_import") is True and (
@@ -149,14 +168,13 @@ def _subscription_info(_: Any) -> ItemError | None:
     return messages.BAD_SUBSCRIPTION_INFO
 
 
-def _groups(value: Any) -> ItemError | None:
+def _groups(value: Any, known: Collection[str] | None = None) -> ItemError | None:
     if not isinstance(value, list):
         return messages.BAD_GROUP_ARRAY
     for group in value:
         if not isinstance(group, dict):
             return messages.BAD_GROUP_HASH
-        identifier = group.get("subscription_group_id")
-        if not isinstance(identifier, str) or not _UUID.fullmatch(identifier):
+        if not is_group(group.get("subscription_group_id"), known):
             return messages.BAD_GROUP_ID
         if group.get("subscription_state") not in GROUP_STATES:
             return messages.BAD_GROUP_STATE

@@ -111,7 +111,7 @@ def test_counts(braze: Client) -> None:
         "rejected": {"attributes": 1, "events": 0, "purchases": 0},
         "missed": 1,
         "profiles": 1,
-        "data_points": {"total": 2, "attributes": {"a": 1}, "events": {"e": 1}, "purchases": {}},
+        "data_points": {"total": 2, "attributes": {"a": 1}, "events": {"e": 1}, "purchases": {}, "cohorts": {}},
         "unchanged_values": 0,
         "dropped": {},
         "identities_in_flight_twice": 0,

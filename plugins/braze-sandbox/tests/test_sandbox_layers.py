@@ -10,7 +10,10 @@ import pytest
 
 PACKAGE = Path(braze_sandbox.__file__).parent
 PURE = (
+    "calls",
+    "catalog_rules",
     "codes",
+    "cohort_rules",
     "counters",
     "currents/campaigns",
     "currents/events",
@@ -25,12 +28,17 @@ PURE = (
     "faults",
     "identities",
     "limits",
+    "merging",
     "messages",
+    "outcome",
     "presentation",
     "profiles",
     "standard_fields",
+    "subscribing",
+    "subscription_rules",
     "times",
     "type_registry",
+    "user_rules",
     "validation",
 )
 OUTSIDE = {

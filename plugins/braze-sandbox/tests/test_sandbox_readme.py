@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, get_args
 import msgspec
 import pytest
 from braze_sandbox import faults
+from braze_sandbox.limits import LIMITS
+from braze_sandbox.routes import ROUTES
 from braze_sandbox.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,6 +31,21 @@ def test_every_setting_is_there_with_its_default() -> None:
     assert {name: told.get(name) for name in defaults} == {
         name: value.removesuffix(".0") for name, value in defaults.items()
     }
+
+
+def test_every_route_is_there_with_its_scope_and_limit() -> None:
+    row = re.compile(
+        r"^\| `([A-Z]+) (/[^`]+)`[^|]*\| (?:`([^`]+)`|keys in the body) \| [^|`]*`?([a-z_.]+)?`? ?\|$", re.MULTILINE
+    )
+    told = {match[:4] for match in row.findall(README)}
+    kept = {(route.method, route.path, route.scope or "", route.limit) for route in ROUTES}
+    assert {each for each in told if each[1] != "/users/track"} == kept
+
+
+def test_the_limits_are_those_of_the_table() -> None:
+    for group, (most, seconds) in LIMITS.items():
+        text = f"{most:,}{' an hour' if seconds == 3600 else ''} `{group}`"
+        assert text in README
 
 
 @pytest.mark.parametrize("kind", get_args(faults.Kind))
