@@ -123,6 +123,7 @@ def test_the_time_of_an_audience(entry: dict[str, Any], now: str, phase: Phase) 
         pytest.param({"start": 20260101}, ".start", "is no time", id="digits"),
         pytest.param({"end": "9999-12-31"}, ".end", "the last day there is; leave it out", id="the end of time"),
         pytest.param({"start": "2026-02-01", "end": "2026-01-01"}, ".end", "not after `audiences[0]", id="order"),
+        pytest.param({"start": "2026-02-01", "end": "2026-02-01T00:00:00Z"}, ".end", "not after", id="no time between"),
         pytest.param({"retired": "yes"}, ".retired", "is text; it takes true or false", id="retired"),
         pytest.param({"full_table": 1}, ".full_table", "is a number; it takes true or false", id="full_table"),
         pytest.param({"max_leaving": "a few"}, ".max_leaving", "neither a number of people", id="max_leaving"),
@@ -172,6 +173,12 @@ def test_a_wrong_entry_is_refused_with_its_place(entry: dict[str, Any], place: s
 def test_entries_that_do_not_go_together(entries: Any, message: str) -> None:
     with pytest.raises(SettingsError, match=re.escape(message)):
         read_audiences(entries)
+
+
+def test_as_many_as_an_array_holds() -> None:
+    assert (
+        len(read_audiences([{**VIP, "name": f"a{at}", "encode": "array"} for at in range(MAX_ARRAY_ELEMENTS)])) == 500
+    )
 
 
 def test_arrays_of_two_streams_by_two_names() -> None:
