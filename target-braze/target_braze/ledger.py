@@ -218,7 +218,7 @@ class Ledger:
         self._write(pairs)
 
     def delete(self, key: bytes) -> bool:
-        """Forget an identity, and leave no trace of it in any file once the ledger is closed.
+        """Forget an identity; nothing that was known of it is in any file once the ledger is closed.
 
         Returns:
             Whether it was known.

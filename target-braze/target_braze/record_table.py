@@ -141,7 +141,8 @@ class RecordTable:
         with self._lock:
             slot = _slot_of(self._words, first, second)
             if slot is not None:
-                self._words[slot, 0] = _REMOVED  # not empty, for digests behind it are found by passing it
+                # not empty, for digests behind it are found by passing it; and nothing of it stays in the file
+                self._words[slot] = (_REMOVED, 0)
                 self._count -= 1
                 self._removed += 1
                 self.is_changed = True
