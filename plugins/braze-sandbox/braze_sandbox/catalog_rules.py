@@ -124,7 +124,7 @@ def _fields(fields: Any) -> list[Field]:
         ("invalid-field-names", [name for name in names if not _NAME.fullmatch(name)]),
         ("field-names-too-large", [name for name in names if len(name) > MAX_LENGTH]),
         ("field-names-not-unique", sorted({name for name in names if names.count(name) > 1})),
-        ("invalid-field-types", [field["name"] for field in fields if field.get("type") not in FIELD_TYPES]),
+        ("invalid-field-types", [field["name"] for field in fields if str(field.get("type")) not in FIELD_TYPES]),
         ("too-many-fields", [len(fields)] if len(fields) > MAX_FIELDS else []),
     )
     errors = [entry(identifier, "fields", wrong) for identifier, wrong in checks if wrong]
@@ -229,9 +229,8 @@ def _nesting_error(value: Any) -> str | None:
         objects = [each for each in level if isinstance(each, dict)]
         if any(mark in key for each in objects for key in each for mark in ".$"):
             return "invalid-keys-in-value-object"
-        level = [inner for each in level if isinstance(each, list) for inner in each] + [
-            inner for each in objects for inner in each.values()
-        ]
+        inner = [each for holder in level for each in (holder.values() if isinstance(holder, dict) else holder)]
+        level = [each for each in inner if isinstance(each, (dict, list))]
         if not level:
             return None
     return "too-deep-nesting-in-value-object"

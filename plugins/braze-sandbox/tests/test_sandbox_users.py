@@ -135,7 +135,7 @@ def test_arrays_of_1_to_50(braze: Client, path: str, size: str) -> None:
     array = {"/users/alias/new": "user_aliases", "/users/alias/update": "alias_updates"}.get(
         path, "aliases_to_identify"
     )
-    items = {"none": [], "51": [{}] * 51, "no array": {}}[size]
+    items: Any = {"none": [], "51": [{}] * 51, "no array": {}}[size]
     message = {
         "none": f"'{array}' must not be empty",
         "51": "a single request may not contain more than 50 ",
