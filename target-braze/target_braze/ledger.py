@@ -18,7 +18,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -57,8 +57,9 @@ _WRITTEN_AT: Final = _OWN + b"written at"
 
 _SALT_BYTES: Final = 16
 _KEY_BYTES: Final = 32
-# What a guess at the key costs whoever has the ledger and not its key, for people choose short ones: 16 MiB, 40 ms
+# What a guess at a short secret costs whoever has the ledger without it: 16 MiB and 40 ms. Nobody guesses a long one.
 _SCRYPT: Final[dict[str, int]] = {"n": 1 << 14, "r": 8, "p": 1}
+_LONG: Final = ledger_files.NEW_KEY_LENGTH
 _CHUNK: Final = 1 << 16
 
 
@@ -215,7 +216,8 @@ class Ledger:
         """
         pairs: list[Pair] = [(_META + name.encode(), value) for name, value in (meta or {}).items()]
         pairs += [(_IDENTITY + key, value) for key, value in items]
-        self._write(pairs)
+        if pairs:
+            self._write(pairs)
 
     def delete(self, key: bytes) -> bool:
         """Forget an identity; nothing that was known of it is in any file once the ledger is closed.
@@ -229,7 +231,7 @@ class Ledger:
         value = self.get(key)
         if value is None:
             return False
-        for digest in self._digests(value):
+        for digest in self._digests([value]):
             self.table.discard(digest)
         self._write([(_IDENTITY + key, None)])
         self._store.compact(_IDENTITY + key)
@@ -328,9 +330,9 @@ class Ledger:
         started = time.monotonic()
         self.table = RecordTable.for_count(self._store.count())
         identities = 0
-        for chunk in _chunks(self.items()):
-            identities += len(chunk)
-            self.table.add_all([digest for _, value in chunk for digest in self._digests(value)])
+        for values in _chunks(self._store.values(_IDENTITY)):
+            identities += len(values)
+            self.table.add_all(self._digests(values))
         self._is_table_stale = True
         if identities:
             logging.getLogger("target-braze").info(
@@ -412,11 +414,11 @@ class Ledger:
             raise damaged(self.folder, f"it does not know its {key[1:].decode()}")
         return value
 
-    def _digests(self, value: bytes) -> list[bytes]:
-        digests = _readable(value)
-        if digests is None:
-            raise damaged(self.folder, "what it knows of somebody cannot be read")
-        return digests
+    def _digests(self, values: list[bytes]) -> list[bytes]:
+        try:
+            return [digest for value in values for digest in record_digests(value)]
+        except msgspec.MsgspecError:
+            raise damaged(self.folder, "what it knows of somebody cannot be read") from None
 
     # What is in it
 
@@ -428,7 +430,7 @@ class Ledger:
         """
         written_at = self._store.get(_WRITTEN_AT)
         return LedgerStats(
-            identities=sum(1 for _ in self.items()),
+            identities=sum(1 for _ in self._store.values(_IDENTITY)),
             records=len(self.table),
             bytes_on_disk=sum(_size(path) for path in self.folder.rglob("*")),
             version=VERSION,
@@ -443,10 +445,10 @@ class Ledger:
         """
         identities = undecodable = missing = 0
         stored = RecordTable.for_count(len(self.table))
-        for chunk in _chunks(self.items()):
-            identities += len(chunk)
+        for values in _chunks(self._store.values(_IDENTITY)):
+            identities += len(values)
             digests: list[bytes] = []
-            for _, value in chunk:
+            for value in values:
                 found = _readable(value)
                 if found is None:
                     undecodable += 1
@@ -484,6 +486,8 @@ def _secret(folder: Path, ledger_key: str | None, *, is_rehearsal: bool) -> str:
 
 
 def _derived(secret: str, salt: bytes) -> bytes:
+    if len(secret) >= _LONG:
+        return hashlib.blake2b(secret.encode(), salt=salt, digest_size=_KEY_BYTES).digest()
     return hashlib.scrypt(secret.encode(), salt=salt, dklen=_KEY_BYTES, **_SCRYPT)
 
 
@@ -494,8 +498,8 @@ def _leave(lock: Lock | None, rehearsed_in: Path | None) -> None:
         lock.release()
 
 
-def _chunks(items: Iterator[tuple[bytes, bytes]]) -> Iterator[list[Any]]:
-    while chunk := list(itertools.islice(items, _CHUNK)):
+def _chunks(values: Iterator[bytes]) -> Iterator[list[bytes]]:
+    while chunk := list(itertools.islice(values, _CHUNK)):
         yield chunk
 
 

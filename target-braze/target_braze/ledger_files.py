@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 LOCK: Final = "lock"
 KEY: Final = "ledger.key"
 TABLE: Final = "records.table"
+NEW_KEY_LENGTH: Final = 64
 STAMP_BYTES: Final = 16
 
 _HEADER: Final = struct.Struct("<24s16sQQQ")
 _MAGIC: Final = b"target-braze records 1".ljust(24)
 _HEADER_BYTES: Final = 4096
 """A page, so that the table's lines are the memory's."""
-_KEY_BYTES: Final = 32
 
 
 class Lock:
@@ -99,8 +99,8 @@ def read_key(folder: Path) -> str | None:
 
 
 def new_key() -> str:
-    """A random key."""
-    return secrets.token_hex(_KEY_BYTES)
+    """A random key of 64 hexadecimal digits."""
+    return secrets.token_hex(NEW_KEY_LENGTH // 2)
 
 
 def write_key(folder: Path, key: str) -> None:

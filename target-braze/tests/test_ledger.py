@@ -19,11 +19,13 @@ from target_braze import ledger as ledger_module
 from target_braze.entries import Entry
 from target_braze.errors import LedgerError
 from target_braze.ledger import Ledger, is_ledger
+from target_braze.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+LEDGER_KEY = "words" * 13
 OWNER: dict[str, Any] = {"endpoint": "https://rest.fra-01.braze.eu", "api_key": "made-up-key"}
 
 
@@ -60,7 +62,7 @@ def opened(folder: Path) -> Iterator[Callable[..., Ledger]]:
     made: list[Ledger] = []
 
     def open_ledger(**options: Any) -> Ledger:
-        made.append(Ledger.open(folder, **{"ledger_key": "words", **OWNER, **options}))
+        made.append(Ledger.open(folder, **{"ledger_key": LEDGER_KEY, **OWNER, **options}))
         return made[-1]
 
     yield open_ledger
@@ -147,7 +149,7 @@ class TestTheTable:
     ) -> None:
         with opened() as ledger:
             put(ledger, 1, 2)
-        monkeypatch.setattr(Ledger, "items", lambda _: pytest.fail("went through the store"))
+        monkeypatch.setattr(Store, "values", lambda *_: pytest.fail("went through the store"))
         with opened() as ledger:
             assert [digest(number) in ledger.table for number in range(4)] == [False, True, True, False]
 
@@ -158,6 +160,7 @@ class TestTheTable:
         with opened() as ledger:
             assert ledger.get(digest(1)) == entry(1)
             ledger.meta_put("names", b"b")
+            ledger.put_many([])
         after = (folder / ledger_files.TABLE).stat()
         assert (before.st_mtime_ns, before.st_ino) == (after.st_mtime_ns, after.st_ino)
 
@@ -185,15 +188,19 @@ class TestTheTable:
         assert len(path.read_bytes()) > 5000  # and written anew, though nothing changed
 
 
-WRITER = """
-import sys
+OPENS = """
+import os, resource, signal, sys
 from pathlib import Path
 from target_braze import entries
 from target_braze.entries import Entry
+from target_braze.errors import LedgerError
 from target_braze.ledger import Ledger
 
-ledger = Ledger.open(Path(sys.argv[1]), endpoint=sys.argv[2], api_key=sys.argv[3], ledger_key="words")
-number = int(sys.argv[4])
+folder, endpoint, api_key, ledger_key, *rest = sys.argv[1:]
+ledger = Ledger.open(Path(folder), endpoint=endpoint, api_key=api_key, ledger_key=ledger_key)
+"""
+WRITES = """
+number = int(rest[0])
 while True:
     batch = range(number, number + 50)
     for one in batch:  # of a hundred people; what was settled of them before is not any more
@@ -213,10 +220,10 @@ while True:
 
 
 @contextmanager
-def process(code: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        [sys.executable, "-c", code, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as started:
+def process(code: str, folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that opens the ledger and then runs some code."""
+    command = [sys.executable, "-c", OPENS + code, str(folder), *OWNER.values(), LEDGER_KEY, *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as started:
         try:
             yield started
         finally:
@@ -231,7 +238,7 @@ class TestKilled:
             put(ledger, *range(100))
         synced = 100
         for _ in range(2):
-            with process(WRITER, str(folder), *OWNER.values(), str(synced)) as writer:
+            with process(WRITES, folder, str(synced)) as writer:
                 assert writer.stdout is not None
                 for _ in range(3):
                     synced = int(writer.stdout.readline())
@@ -257,12 +264,8 @@ class TestKilled:
     ) -> None:
         with opened() as ledger:
             put(ledger, 1)
-        code = (
-            "import os, sys; from pathlib import Path; from target_braze.ledger import Ledger;"
-            "ledger = Ledger.open(Path(sys.argv[1]), endpoint=sys.argv[2], api_key=sys.argv[3], ledger_key='words');"
-            "ledger.table.discard((1).to_bytes(16, 'big')); os.kill(os.getpid(), 9)"
-        )
-        with process(code, str(folder), *OWNER.values()) as dying:
+        code = "ledger.table.discard((1).to_bytes(16, 'big')); os.kill(os.getpid(), 9)"
+        with process(code, folder) as dying:
             assert dying.wait() == -signal.SIGKILL
         with caplog.at_level(logging.INFO), opened() as ledger:
             assert digest(1) in ledger.table
@@ -271,25 +274,21 @@ class TestKilled:
     def test_a_rehearsal_sees_what_a_killed_run_left_and_leaves_it(
         self, opened: Callable[..., Ledger], folder: Path
     ) -> None:
-        with process(WRITER, str(folder), *OWNER.values(), "0") as writer:
+        with process(WRITES, folder, "0") as writer:
             assert writer.stdout is not None
             synced = int(writer.stdout.readline())
         (folder / ledger_files.LOCK).write_bytes(b"")  # where the killed one had left its name
         before = contents(folder)
         with opened(is_rehearsal=True) as ledger:
-            assert len(known(ledger)) == min(synced, 100) == 50 or synced > 50
+            assert len(known(ledger)) >= min(synced, 100)
             assert ledger.check().is_sound
         assert contents(folder) == before
 
 
 class TestOneAtATime:
     def test_a_second_process_is_told_who_holds_it(self, opened: Callable[..., Ledger], folder: Path) -> None:
-        code = (
-            "import sys; from pathlib import Path; from target_braze.ledger import Ledger;"
-            "ledger = Ledger.open(Path(sys.argv[1]), endpoint=sys.argv[2], api_key=sys.argv[3], ledger_key='words');"
-            "print('open', flush=True); sys.stdin.read(); ledger.close()"
-        )
-        with process(code, str(folder), *OWNER.values()) as holder:
+        code = "print('open', flush=True); sys.stdin.read(); ledger.close()"
+        with process(code, folder) as holder:
             assert holder.stdout is not None
             assert holder.stdin is not None
             assert holder.stdout.readline() == "open\n"
@@ -345,12 +344,15 @@ class TestWhoseItIs:
         for content in contents(folder).values():
             assert not any(secret in content for secret in (b"a-ledger-key", b"made-up-key", key))
 
-    def test_equal_keys_of_two_ledgers_hash_differently(self, tmp_path: Path) -> None:
-        keys = set()
+    @pytest.mark.parametrize("secret", ["short", "long" * 20])
+    def test_equal_keys_of_two_ledgers_hash_differently(self, tmp_path: Path, secret: str) -> None:
+        keys = {}
         for name in ("a", "b"):
-            with Ledger.open(tmp_path / name, **OWNER, ledger_key="same") as ledger:
-                keys.add(ledger.key)
-        assert len(keys) == 2
+            with Ledger.open(tmp_path / name, **OWNER, ledger_key=secret) as ledger:
+                keys[name] = ledger.key
+        assert keys["a"] != keys["b"]
+        with Ledger.open(tmp_path / "a", **OWNER, ledger_key=secret) as ledger:
+            assert ledger.key == keys["a"]
 
 
 class TestItsKey:
@@ -506,10 +508,7 @@ class TestTrouble:
     def test_a_full_disk_stops_the_run(self, folder: Path) -> None:
         """Files that may not grow stand in for it: to what writes them it is an error like a full disk."""
         code = (
-            "import resource, signal, sys; from pathlib import Path; from target_braze.ledger import Ledger\n"
-            "from target_braze.errors import LedgerError\n"
             "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-            "ledger = Ledger.open(Path(sys.argv[1]), endpoint=sys.argv[2], api_key=sys.argv[3], ledger_key='words')\n"
             f"resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, {resource.RLIM_INFINITY}))\n"
             "for act in [lambda: ledger.put_many([(bytes(16), bytes(1000))] * 100), ledger.sync, ledger.close]:\n"
             "    try:\n"
@@ -517,11 +516,11 @@ class TestTrouble:
             "    except LedgerError as error:\n"
             "        print(error)\n"
         )
-        with process(code, str(folder), *OWNER.values()) as full:
+        with process(code, folder) as full:
             output, _ = full.communicate()
             assert full.returncode == 0
         assert output.count("make room") >= 1
-        with Ledger.open(folder, **OWNER, ledger_key="words") as ledger:
+        with Ledger.open(folder, **OWNER, ledger_key=LEDGER_KEY) as ledger:
             assert known(ledger) == {}
 
     def test_a_failed_sync_is_not_forgotten(

@@ -36,7 +36,12 @@ IDENTIFIERS = {
 
 @pytest.fixture
 def config(tmp_path: Path) -> dict[str, Any]:
-    return {"instance": "EU-01", "api_key": "made-up-key", "ledger": str(tmp_path / "ledger"), "ledger_key": "words"}
+    return {
+        "instance": "EU-01",
+        "api_key": "made-up-key",
+        "ledger": str(tmp_path / "ledger"),
+        "ledger_key": "words" * 13,
+    }
 
 
 @pytest.fixture
