@@ -123,7 +123,7 @@ def delete_items(braze: Braze, call: Call) -> Answer:
         if braze.shelves.remove(items_shelf(catalog.name), [each]):
             call.outcome.step(outcome.ITEM_DELETED, f"{catalog.name}/{each}", "deleted")
         else:
-            call.outcome.missed += 1
+            call.outcome.step(outcome.ITEM_IGNORED, f"{catalog.name}/{each}", "ignored: there is no such item")
     return _accepted(braze, call, catalog)
 
 
@@ -136,12 +136,13 @@ def _written(method: str, braze: Braze, call: Call) -> Answer:
     shelf = items_shelf(catalog.name)
     for item in catalog_rules.items(call.body, catalog, method):
         had = braze.shelves.get(shelf, item["id"])
+        name = f"{catalog.name}/{item['id']}"
         if (method == "POST" and had is not None) or (method == "PATCH" and had is None):
-            call.outcome.missed += 1
+            there_is = "it is there" if had else "there is no such item"
+            call.outcome.step(outcome.ITEM_IGNORED, name, f"ignored: {there_is}")
             continue
         whole = edited(had, item) if method == "PATCH" else item
         new = {name: value for name, value in whole.items() if value is not None}
-        name = f"{catalog.name}/{item['id']}"
         if had == new:
             call.outcome.unchanged += 1
         elif had is None:

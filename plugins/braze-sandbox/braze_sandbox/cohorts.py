@@ -57,9 +57,10 @@ def change_members(braze: Braze, call: Call) -> Answer:
             found = people.found(identity)
             call.outcome.missed += not found
             for profile in found:
-                points = call.outcome.cohort_points
-                # Braze docs, "Data points", 2026-09: an assignment by a partner is one.
-                points[document["name"]] = points.get(document["name"], 0) + 1
+                if not change.leaves:
+                    # Braze docs, "Data points", 2026-09: an assignment by a partner is one.
+                    points = call.outcome.cohort_points
+                    points[document["name"]] = points.get(document["name"], 0) + 1
                 if (key in profile.cohorts) == (not change.leaves):
                     call.outcome.unchanged += 1
                     continue

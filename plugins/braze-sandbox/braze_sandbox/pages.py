@@ -1,4 +1,4 @@
-"""The page for people: profiles, one profile, requests, one request, data points.
+"""The page for people: profiles, requests, catalogs, cohorts, one of each, and data points.
 
 Everything is made on the server, with no script and nothing from elsewhere, so that it also works on a machine that
 reaches nothing.
@@ -11,11 +11,13 @@ from typing import Any
 import jinja2
 from aiohttp import web
 
-from braze_sandbox import __version__, presentation
+from braze_sandbox import __version__, catalogs, cohorts, presentation
 from braze_sandbox.braze import now
+from braze_sandbox.catalog_rules import CatalogError
 from braze_sandbox.exchange import BRAZE
 from braze_sandbox.identities import Identity
 from braze_sandbox.type_registry import LABELS
+from braze_sandbox.users import GONE
 
 ROWS = 50
 SIDE_ROWS = 6
@@ -44,6 +46,7 @@ for _filter in (
     presentation.pretty,
     presentation.counted,
     presentation.objects,
+    presentation.is_track,
     presentation.errors,
     presentation.message,
     presentation.effect,
@@ -57,6 +60,11 @@ def add_routes(app: web.Application) -> None:
     """Put the page into an application."""
     app.router.add_get("/", _profiles)
     app.router.add_get("/profiles/{braze_id}", _profile)
+    # Not `/catalogs`, which is Braze's.
+    app.router.add_get("/browse/catalogs", _catalogs)
+    app.router.add_get("/browse/catalogs/{catalog_name}", _catalog)
+    app.router.add_get("/browse/cohorts", _cohorts)
+    app.router.add_get("/browse/cohorts/{partner}/{cohort_id:.+}", _cohort)
     app.router.add_get("/requests", _requests)
     app.router.add_get("/requests/{number:[0-9]{1,15}}", _request)
     app.router.add_get("/data-points", _data_points)
@@ -84,7 +92,8 @@ async def _profile(request: web.Request) -> web.Response:
     braze = request.app[BRAZE]
     found = braze.store.found(Identity("braze_id", request.match_info["braze_id"]))
     if not found:
-        return _page_of(request, "missing.html", status=404, what="profile")
+        gone = braze.shelves.get(GONE, request.match_info["braze_id"])
+        return _page_of(request, "missing.html", status=404, what="profile", gone=gone)
     profile = found[0]
     forced, detected = braze.settings.forced_types, braze.registry.detected
     rows = [(name, value, "Braze field") for name, value in sorted(profile.standard.items())]
@@ -93,7 +102,45 @@ async def _profile(request: web.Request) -> web.Response:
         for name, value in sorted(profile.custom.items())
     ]
     gone = sorted(profile.changed.keys() - profile.standard.keys() - profile.custom.keys())
-    return _page_of(request, "profile.html", profile=profile, rows=rows, gone=gone)
+    names = {key: (braze.shelves.get(cohorts.SHELF, key) or {}).get("name", key) for key in profile.cohorts}
+    return _page_of(request, "profile.html", profile=profile, rows=rows, gone=gone, cohort_names=names)
+
+
+async def _catalogs(request: web.Request) -> web.Response:
+    shelves = request.app[BRAZE].shelves
+    rows = [(catalog, shelves.count(catalogs.items_shelf(catalog.name))) for catalog in catalogs.all_catalogs(shelves)]
+    return _page_of(request, "catalogs.html", rows=rows)
+
+
+async def _catalog(request: web.Request) -> web.Response:
+    shelves = request.app[BRAZE].shelves
+    try:
+        catalog = catalogs.found(shelves, request.match_info["catalog_name"])
+    except CatalogError:
+        return _page_of(request, "missing.html", status=404, what="catalog", gone=None)
+    shelf = catalogs.items_shelf(catalog.name)
+    count = shelves.count(shelf)
+    page, pages = _page(request, count)
+    items = [item for _, item in shelves.listed(shelf, ROWS, (page - 1) * ROWS)]
+    return _page_of(request, "catalog.html", catalog=catalog, count=count, items=items, page=page, pages=pages)
+
+
+async def _cohorts(request: web.Request) -> web.Response:
+    return _page_of(request, "cohorts.html", rows=cohorts.listed(request.app[BRAZE]))
+
+
+async def _cohort(request: web.Request) -> web.Response:
+    braze, info = request.app[BRAZE], request.match_info
+    key = cohorts.key_of(info["partner"], info["cohort_id"])
+    cohort = braze.shelves.get(cohorts.SHELF, key)
+    if cohort is None:
+        return _page_of(request, "missing.html", status=404, what="cohort", gone=None)
+    count = braze.store.count_members(key)
+    page, pages = _page(request, count)
+    members = braze.store.members(key, limit=ROWS, offset=(page - 1) * ROWS)
+    return _page_of(
+        request, "cohort.html", cohort=cohort, key=key, count=count, members=members, page=page, pages=pages
+    )
 
 
 async def _requests(request: web.Request) -> web.Response:
@@ -107,7 +154,7 @@ async def _requests(request: web.Request) -> web.Response:
 async def _request(request: web.Request) -> web.Response:
     record = request.app[BRAZE].journal.one(int(request.match_info["number"]))
     if record is None:
-        return _page_of(request, "missing.html", status=404, what="request")
+        return _page_of(request, "missing.html", status=404, what="request", gone=None)
     return _page_of(request, "request.html", record=record)
 
 
@@ -117,6 +164,7 @@ async def _data_points(request: web.Request) -> web.Response:
         ("Attributes", counters.attribute_points),
         ("Events", counters.event_points),
         ("Purchases", counters.purchase_points),
+        ("Cohorts", counters.cohort_points),
     )
     return _page_of(request, "data_points.html", kinds=[(title, presentation.bars(kind)) for title, kind in kinds])
 

@@ -15,8 +15,30 @@ if TYPE_CHECKING:
 NAMED_ATTRIBUTES = 3
 MAX_BODY_CHARACTERS = 200_000
 _AGES = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-_ONE = {"attributes": "attributes object", "events": "event", "purchases": "purchase"}
-_MANY = {"attributes": "attributes objects", "events": "events", "purchases": "purchases"}
+# Arrays of requests and effects: one of it, and many.
+_WORDS = {
+    "attributes": ("attributes object", "attributes objects"),
+    "user_aliases": ("alias", "aliases"),
+    "alias_updates": ("alias", "aliases"),
+    "aliases_to_identify": ("alias to identify", "aliases to identify"),
+    "emails_to_identify": ("e-mail address to identify", "e-mail addresses to identify"),
+    "phone_numbers_to_identify": ("phone number to identify", "phone numbers to identify"),
+    "merge_updates": ("merge", "merges"),
+    "external_id_renames": ("renaming", "renamings"),
+    "email_addresses": ("e-mail address", "e-mail addresses"),
+    "cohort_changes": ("change", "changes"),
+    "fields_to_export": ("field", "fields"),
+    "aliases_added": ("alias added", "aliases added"),
+    "aliases_renamed": ("alias renamed", "aliases renamed"),
+    "subscribed": ("subscribed", "subscribed"),
+    "unsubscribed": ("unsubscribed", "unsubscribed"),
+    "external_ids_renamed": ("external id renamed", "external ids renamed"),
+    "external_ids_removed": ("external id removed", "external ids removed"),
+    "items_ignored": ("item ignored", "items ignored"),
+    "states_waiting": ("state waits for its address", "states wait for their addresses"),
+    "joined": ("joined", "joined"),
+    "left": ("left", "left"),
+}
 
 
 def number(value: float) -> str:
@@ -61,14 +83,30 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 
 def objects(record: Record) -> str:
     """Return what a request held."""
-    parts = [counted(n, _ONE[array], _MANY[array]) for array, n in record.objects.items() if n]
-    return ", ".join(parts) or "nothing"
+    return ", ".join(_worded(count, name) for name, count in record.objects.items() if count) or "nothing"
 
 
-def errors(record: Record) -> list[dict[str, Any]]:
-    """Return the errors of an answer, whatever shape they have."""
-    found = record.answer.get("errors", []) if isinstance(record.answer, dict) else []
-    return [error for error in found if isinstance(error, dict)] if isinstance(found, list) else []
+def is_track(record: Record) -> bool:
+    """Return whether a request was one to `/users/track`, which most are."""
+    return record.path == "/users/track"
+
+
+def errors(record: Record) -> list[tuple[str | None, Any, str]]:
+    """Return the errors of an answer, whatever shape they have: where, index, text."""
+    answer = record.answer if isinstance(record.answer, dict) else {}
+    found = [_error(error) for error in _list(answer.get("errors")) if isinstance(error, dict)]
+    for name, where in (("rename_errors", "external_id_renames"), ("removal_errors", "external_ids")):
+        found += [(where, error[0], str(error[1])) for error in map(_list, _list(answer.get(name))) if len(error) > 1]
+    return found
+
+
+def _error(error: dict[str, Any]) -> tuple[str | None, Any, str]:
+    if "id" not in error:
+        return error.get("input_array"), error.get("index"), str(error.get("type", ""))
+    # As catalogs have it.
+    values = ", ".join(each if isinstance(each, str) else json(each) for each in _list(error.get("parameter_values")))
+    text = f"{error['id']}: {error.get('message')}" + (f" ({values})" if values else "")
+    return ", ".join(map(str, _list(error.get("parameters")))) or None, None, text
 
 
 def message(record: Record) -> str:
@@ -77,7 +115,11 @@ def message(record: Record) -> str:
         return "not answered"
     answer = record.answer if isinstance(record.answer, dict) else {}
     said = answer.get("message") or answer.get("error") or ""
-    return "" if said == "success" else str(said)
+    if said == "success":
+        return ""
+    # Catalogs have one message for everything; what is wrong is in the errors.
+    reasons = [str(error["id"]) for error in _list(answer.get("errors")) if isinstance(error, dict) and "id" in error]
+    return f"{said}: {', '.join(reasons)}" if reasons else str(said)
 
 
 def effect(outcome: Outcome | None) -> str:
@@ -96,11 +138,25 @@ def effect(outcome: Outcome | None) -> str:
         parts.append(counted(outcome.events, "event"))
     if outcome.purchases:
         parts.append(counted(outcome.purchases, "purchase"))
+    parts += [_worded(count, name) for name, count in outcome.effects.items()]
     if outcome.dropped:
         parts.append(f"{counted(sum(outcome.dropped.values()), 'value')} dropped silently")
     if outcome.missed:
         parts.append(f"{counted(outcome.missed, 'object')} for nobody known")
     return "; ".join(parts) or "nothing changed"
+
+
+def _worded(count: int, name: str) -> str:
+    """Return a count of what an array holds or what was done."""
+    many = name.replace("_", " ")
+    first, _, rest = many.partition(" ")
+    # "profiles deleted" is many, "profile deleted" one; so for all that are not in the table.
+    one = f"{first.removesuffix('s')} {rest}".strip() if name.endswith("ed") else many.removesuffix("s")
+    return counted(count, *_WORDS.get(name, (one, many)))
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def last_change(profile: Profile) -> float:

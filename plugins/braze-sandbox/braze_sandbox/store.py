@@ -27,7 +27,7 @@ _BY_EXTERNAL_IDS = "SELECT document FROM profiles JOIN documents USING (id) WHER
 _BY_DEPRECATED_IDS = "SELECT document FROM deprecated_ids JOIN documents USING (id) WHERE external_id IN ({})"
 _BY_BRAZE_ID = "SELECT document FROM profiles JOIN documents USING (id) WHERE braze_id = ?"
 _BY_DEVICE_ID = """SELECT DISTINCT document FROM tokens JOIN documents USING (id) WHERE device_id = ?"""
-_BY_COHORT = "SELECT document FROM members JOIN documents USING (id) WHERE cohort = ? ORDER BY id"
+_BY_COHORT = "SELECT document FROM members JOIN documents USING (id) WHERE cohort = ? ORDER BY id LIMIT ? OFFSET ?"
 _BY_ALIAS = "SELECT document FROM aliases JOIN documents USING (id) WHERE label = ? AND name = ?"
 # Braze docs, "POST /users/track", 2026-09: the most recently updated that has an external id, or else the most
 # recently updated.
@@ -109,9 +109,9 @@ class ProfileStore:
             found += self._decoded(_BY_DEPRECATED_IDS.format(places), tuple(external_ids))
         return iter(found)
 
-    def members(self, cohort: str) -> list[Profile]:
-        """Return who is in a cohort, in the order of their creation."""
-        return self._decoded(_BY_COHORT, (cohort,))
+    def members(self, cohort: str, limit: int = -1, offset: int = 0) -> list[Profile]:
+        """Return who is in a cohort, in the order of their creation; -1 is all of them."""
+        return self._decoded(_BY_COHORT, (cohort, limit, offset))
 
     def count_members(self, cohort: str) -> int:
         """Return how many are in a cohort."""

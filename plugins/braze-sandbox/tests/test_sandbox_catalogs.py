@@ -277,6 +277,13 @@ def test_a_request_says_what_it_did_to_items(catalog: Client) -> None:
     catalog.send("PUT", ITEMS, {"items": [ONE, {"id": "r2"}]})
     catalog.send("PATCH", ITEMS, {"items": [{"id": "r2", "Name": "New"}, {"id": "r3"}]})
     outcomes = [each["outcome"] for each in catalog.requests()[1:]]
-    assert [each["effects"] for each in outcomes] == [{"items_created": 1}, {"items_created": 1}, {"items_changed": 1}]
-    assert [(each["unchanged"], each["missed"]) for each in outcomes] == [(0, 0), (1, 0), (0, 1)]
-    assert outcomes[2]["steps"] == [["restaurants/r2", "", "changed: Name"]]
+    assert [each["effects"] for each in outcomes] == [
+        {"items_created": 1},
+        {"items_created": 1},
+        {"items_changed": 1, "items_ignored": 1},
+    ]
+    assert [each["unchanged"] for each in outcomes] == [0, 1, 0]
+    assert outcomes[2]["steps"] == [
+        ["restaurants/r2", "", "changed: Name"],
+        ["restaurants/r3", "", "ignored: there is no such item"],
+    ]

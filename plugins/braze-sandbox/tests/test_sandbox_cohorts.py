@@ -78,11 +78,11 @@ def test_cohorts_of_partners_are_apart(braze: Client) -> None:
     assert (members(braze), braze.cohort_members("other", "c")) == (["p"], [])
 
 
-def test_an_assignment_is_a_data_point(braze: Client) -> None:
-    braze.attributes({"external_id": "p"})
+def test_an_assignment_is_a_data_point_and_a_removal_none(braze: Client) -> None:
+    braze.attributes({"external_id": "p"}, {"external_id": "q"})
     braze.post(NAME, COHORT)
     for _ in range(2):
-        change(braze, {"user_ids": ["p", "nobody"]})
+        change(braze, {"user_ids": ["p", "nobody"]}, {"user_ids": ["q"], "should_remove": True})
     points = braze.stats()["data_points"]
     assert (points["total"], points["cohorts"]) == (2, {"Big spenders": 2})
 

@@ -6,7 +6,7 @@ import html
 import re
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -201,7 +201,112 @@ def test_the_page_fetches_and_runs_nothing(braze: Client) -> None:
     assert not re.search(r'(?:src|href)="(?:https?:)?//', answer.text)
 
 
-@pytest.mark.parametrize("path", ["/profiles/none", "/requests/99"])
+GROUP = "3f2a0000-0000-4000-8000-000000000001"
+KEYS = {"partner_api_key": "k", "client_secret": "s", "cohort_id": "big spenders/1"}
+
+
+@pytest.fixture
+def shop(braze: Client) -> Client:
+    """Somebody who was identified, merged, renamed, subscribed and put into a cohort; and a catalog."""
+    alias = {"alias_label": "web", "alias_name": "s1"}
+    braze.attributes({"external_id": "p", "first_name": "Ada"}, {"external_id": "old", "shoe": 38})
+    braze.post("/users/alias/new", {"user_aliases": [alias, {"external_id": "p"}]})
+    braze.post("/users/identify", {"aliases_to_identify": [{"external_id": "p", "user_alias": alias}]})
+    update = {"identifier_to_merge": {"external_id": "old"}, "identifier_to_keep": {"external_id": "p"}}
+    braze.post("/users/merge", {"merge_updates": [update]})
+    renames = [
+        {"current_external_id": "p", "new_external_id": "q"},
+        {"current_external_id": "x", "new_external_id": "y"},
+    ]
+    braze.post("/users/external_ids/rename", {"external_id_renames": renames})
+    group = {"subscription_group_id": GROUP, "subscription_state": "unsubscribed", "external_ids": ["q"]}
+    braze.post("/v2/subscription/status/set", {"subscription_groups": [group]})
+    braze.post("/partners/acme/cohorts", {**KEYS, "name": "Big spenders", "created_at": "2026-01-01"})
+    braze.post("/partners/acme/cohorts/users", {**KEYS, "cohort_changes": [{"user_ids": ["q"]}]})
+    fields = [{"name": "id", "type": "string"}, {"name": "price", "type": "number"}]
+    braze.post("/catalogs", {"catalogs": [{"name": "products", "description": "Sold", "fields": fields}]})
+    braze.send("PUT", "/catalogs/products/items", {"items": [{"id": f"SKU-{n:02d}", "price": n} for n in range(50)]})
+    braze.send("PUT", "/catalogs/products/items", {"items": [{"id": "SKU-99", "price": 5}, {"id": "SKU-98", "price": 9.5}]})
+    braze.send("PUT", "/catalogs/products/items", {"items": [{"id": "SKU-01", "colour": "red"}]})
+    return braze
+
+
+def test_a_profile_shows_groups_cohorts_aliases_and_what_became_of_it(shop: Client) -> None:
+    page = text_of(fetched(shop, f"/profiles/{shop.profile('q')['braze_id']}"))
+    for part in (
+        "External id q Deprecated external id p Alias web: s1",
+        f"1 subscription group Group State Since {GROUP} unsubscribed",
+        "1 cohort Name Cohort Since Big spenders acme/big spenders/1",
+        "shoe 38 Number",
+        "identified: took over web: s1",
+        "merged: took over old",
+        "external id renamed from p to q",
+    ):
+        assert part in page
+
+
+def test_requests_say_in_words_what_they_were_and_did(shop: Client) -> None:
+    page = text_of(fetched(shop, "/requests"))
+    for part in (
+        "POST /users/alias/new 2 aliases 201 · 1 error 1 new profile; 1 alias added 0",
+        "POST /users/identify 1 alias to identify 201 1 profile identified 0",
+        "POST /users/merge 1 merge 202 1 value in shoe; 1 profile merged 0",
+        "POST /users/external_ids/rename 2 renamings 201 · 1 error 1 external id renamed 0",
+        "POST /v2/subscription/status/set 1 subscription group 201 1 unsubscribed 0",
+        "POST /partners/acme/cohorts/users 1 change 201 1 joined 1",
+        "POST /catalogs 1 catalog 201 1 catalog created 0",
+        "PUT /catalogs/products/items 50 items 202 50 items created 0",
+        "PUT /catalogs/products/items 1 item 400 Invalid Request: invalid-fields",
+    ):
+        assert part in page
+    numbers = {each["path"]: each["number"] for each in shop.requests()}
+    renamed = text_of(fetched(shop, f"/requests/{numbers['/users/external_ids/rename']}"))
+    assert "external_id_renames 1 'current_external_id' is not the primary external_id of any user" in renamed
+    assert "q external id p became q" in renamed
+    refused = text_of(fetched(shop, f"/requests/{numbers['/catalogs/products/items']}"))
+    assert "invalid-fields: Some of the fields given do not exist in the catalog (SKU-01)" in refused
+
+
+def test_catalogs_and_cohorts_have_pages(shop: Client, tmp_path: Path) -> None:
+    page = shown(f"{shop.address}/browse/catalogs/products?page=2", tmp_path)
+    assert "products Sold 52 items" in page
+    assert "id string price number SKU-98 9.5 SKU-99 5" in page
+    assert "SKU-07 7" in text_of(fetched(shop, "/browse/catalogs/products"))
+    assert "1 catalog" in text_of(fetched(shop, "/browse/catalogs"))
+    cohorts = fetched(shop, "/browse/cohorts")
+    assert "Big spenders acme big spenders/1 1 2026-01-01" in text_of(cohorts)
+    (path,) = re.findall(r'href="(/browse/cohorts/[^"]+)"', cohorts)
+    assert "Ada q" in text_of(fetched(shop, path))
+    assert "Cohorts Big spenders 1" in text_of(fetched(shop, "/data-points"))
+
+
+def test_a_profile_that_is_gone_says_where_it_went(shop: Client) -> None:
+    kept = shop.profile("q")["braze_id"]
+    (gone,) = re.findall(r"took over old \((\w+)\)", str(shop.profile("q")["notes"]))
+    shop.post("/users/delete", {"external_ids": ["q"]})
+    for braze_id, part in ((gone, "This profile was merged"), (kept, "This profile was deleted")):
+        answer = shop.session.get(f"{shop.address}/profiles/{braze_id}", timeout=20)
+        assert (answer.status_code, part in text_of(answer.text)) == (404, True)
+
+
+def test_what_is_not_there_yet_says_so(braze: Client) -> None:
+    assert "No catalogs yet." in text_of(fetched(braze, "/browse/catalogs"))
+    assert "No cohorts yet." in text_of(fetched(braze, "/browse/cohorts"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"errors": [{"id": 1}, 5]}, {"errors": {}}, {"rename_errors": [[1], 2, [3, None]]}, {"errors": ["text"]}, "text"],
+    ids=str,
+)
+def test_an_answer_of_any_shape_can_be_shown(braze: Client, body: Any) -> None:
+    braze.faults({"kind": "not_success", "path": "/users/delete", "body": body})
+    braze.post("/users/delete", {"external_ids": ["p"]})
+    for path in ("/", "/requests", "/requests/1"):
+        fetched(braze, path)
+
+
+@pytest.mark.parametrize("path", ["/profiles/none", "/requests/99", "/browse/catalogs/a", "/browse/cohorts/a/b"])
 def test_what_is_not_there_is_404(braze: Client, path: str) -> None:
     answer = braze.session.get(braze.address + path, timeout=20)
     assert answer.status_code == 404
