@@ -70,6 +70,11 @@ class Journal:
         (highest,) = self._connection.execute("SELECT COALESCE(MAX(number), 0) FROM requests").fetchone()
         self._next = highest + 1
 
+    @property
+    def came(self) -> int:
+        """How many requests came since the last reset, kept or not."""
+        return self._next - 1
+
     def opened(self, method: str, path: str, headers: dict[str, str], arrived: float) -> Record:
         """Return the record of a request that just came; `write` keeps it."""
         number, self._next = self._next, self._next + 1

@@ -83,6 +83,7 @@ async def _profiles(request: web.Request) -> web.Response:
         page=page,
         pages=pages,
         profiles=braze.store.listed(search, newest_first=True, limit=ROWS, offset=(page - 1) * ROWS),
+        came=braze.journal.came,
         recent=braze.journal.listed(newest_first=True, limit=SIDE_ROWS, bodies=False),
         top=presentation.bars(braze.counters.attribute_points)[:SIDE_ROWS],
     )

@@ -226,7 +226,8 @@ def shop(braze: Client) -> Client:
     fields = [{"name": "id", "type": "string"}, {"name": "price", "type": "number"}]
     braze.post("/catalogs", {"catalogs": [{"name": "products", "description": "Sold", "fields": fields}]})
     braze.send("PUT", "/catalogs/products/items", {"items": [{"id": f"SKU-{n:02d}", "price": n} for n in range(50)]})
-    braze.send("PUT", "/catalogs/products/items", {"items": [{"id": "SKU-99", "price": 5}, {"id": "SKU-98", "price": 9.5}]})
+    last = [{"id": "SKU-99", "price": 5}, {"id": "SKU-98", "price": 9.5}]
+    braze.send("PUT", "/catalogs/products/items", {"items": last})
     braze.send("PUT", "/catalogs/products/items", {"items": [{"id": "SKU-01", "colour": "red"}]})
     return braze
 
@@ -243,6 +244,10 @@ def test_a_profile_shows_groups_cohorts_aliases_and_what_became_of_it(shop: Clie
         "external id renamed from p to q",
     ):
         assert part in page
+
+
+def test_requests_of_every_route_are_counted(shop: Client) -> None:
+    assert f"Requests {len(shop.requests())} Objects" in text_of(fetched(shop, "/"))
 
 
 def test_requests_say_in_words_what_they_were_and_did(shop: Client) -> None:
