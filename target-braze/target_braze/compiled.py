@@ -3,23 +3,25 @@
 `msgspec` decodes such a record and checks its types, lengths and ranges in one pass of C, made from the columns that
 `mapping.py` has planned; what is left for Python are the few columns whose form changes. Any other record (a column
 more or less, a value of another type, something to reject) is for `Mapper.map`, which alone knows what to do about it.
-For every record that this maps, it makes the same update: a law of the tests.
+For every record that this maps, it says the same of the same person: a law of the tests.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal, InvalidOperation
-from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
+from msgspec.structs import astuple
 
 from target_braze import standard_fields, values
 from target_braze.columns import Column, convert_nested
+from target_braze.costs import nested_points
 from target_braze.limits import MAX_EXACT_DIGITS, MAX_INTEGER, MAX_OBJECT_BYTES, MAX_STRING_CHARACTERS, MAX_YEAR
+from target_braze.nested import encode_lines
 from target_braze.rejections import RefusalError
-from target_braze.updates import Identity, ObjectKind, Update
+from target_braze.updates import Attributes, Identity, ObjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,36 +71,29 @@ class CompiledMapper:
         types = {column.source: type_ for column, type_, _ in planned}
         fields = [(source, types.get(source, msgspec.Raw)) for source in known]
         fields = [(source, _Identifier if source == identifiers[0] else type_) for source, type_ in fields]
-        names = {source: f"column_{number}" for number, source in enumerate(known)}
+        rank = {source: place for place, source in enumerate([identifiers[0], *(column.source for column in sent)])}
+        fields.sort(key=lambda field: rank.get(field[0], len(rank)))  # of equal ones, columns keep their order
+        names = [f"column_{number}" for number in range(len(fields))]
         record = msgspec.defstruct(
             "Record",
-            [(names[source], type_) for source, type_ in fields],
-            rename={name: source for source, name in names.items()},
+            [(name, type_) for name, (_, type_) in zip(names, fields, strict=True)],
+            rename={name: source for name, (source, _) in zip(names, fields, strict=True)},
             forbid_unknown_fields=True,
             gc=False,
         )
         self._decode = msgspec.json.Decoder(record, float_hook=_exact).decode
-        self._values = attrgetter(names[identifiers[0]], *(names[column.source] for column in sent))
+        self._count = len(rank)
         self._conversions = [(at, convert) for at, (_, _, convert) in enumerate(planned, 1) if convert is not None]
         self._never_null = [at for at, column in enumerate(sent, 1) if not column.is_removable]
-        self._flags = tuple(mapper.flags[self._identified_by].values())
-        out = [self._identified_by, *(column.name for column in sent), *mapper.flags[self._identified_by]]
-        self._object = msgspec.defstruct(
-            "Object",
-            [(f"field_{number}", Any) for number in range(len(out))],
-            rename={f"field_{number}": name for number, name in enumerate(out)},
-            gc=False,
-        )
-        self._encode = msgspec.json.Encoder().encode
-        self._names = out
+        self._form = mapper.form(self._identified_by, tuple(column.name for column in sent))
+        self._prefix = msgspec.json.encode(self._identified_by) + b":"
+        self._room = MAX_OBJECT_BYTES - self._form.size - len(self._prefix)  # with an end of line for each value
         self._has_nested = any(column.convert is None for column in sent)
-        identity = Identity(self._identified_by, "")
-        self._shape = mapper.shape_of(identity, dict.fromkeys(out))
 
-    def map(self, record: bytes) -> Update | None:
-        """The update of a record as JSON; None if it is not as its schema says."""
+    def map(self, record: bytes) -> Attributes | None:
+        """What a record as JSON says of a person; None if it is not as its schema says."""
         try:
-            parts = list(self._values(self._decode(record)))
+            parts = list(astuple(self._decode(record))[: self._count])
             name = parts[0] = str(parts[0])  # whole numbers too name people
             if name.isspace():
                 return None
@@ -110,14 +105,17 @@ class CompiledMapper:
                     return None
         except (msgspec.DecodeError, UnicodeError, OtherwiseError, RefusalError):
             return None
-        body = self._encode(self._object(*parts, *self._flags))
-        if len(body) > MAX_OBJECT_BYTES:
+        lines = encode_lines(parts)
+        if len(lines) > self._room:
             return None
+        named, *values, _ = lines.split(b"\n")
         identity = _new_identity(Identity, (self._identified_by, name))
-        shape = self._shape
+        points, is_mergeable = None, True
         if self._has_nested:
-            shape = self._mapper.shape_of(identity, dict(zip(self._names, (*parts, *self._flags), strict=True)))
-        return Update(self._stream, ObjectKind.ATTRIBUTES, identity, body, shape)
+            del parts[0]
+            points = nested_points(self._form.points, parts)
+            is_mergeable = points is None or self._mapper.are_mergeable(parts)
+        return Attributes(self._stream, identity, self._prefix + named, self._form, values, points, is_mergeable)
 
 
 def _plan(column: Column) -> tuple[Any, Callable[[Any], Any] | None]:

@@ -1,4 +1,4 @@
-"""What writing an object costs in data points. Pure. Source: Braze docs, "Data points", 2026-03."""
+"""What writing costs in data points. Pure. Source: Braze docs, "Data points", 2026-03."""
 
 from __future__ import annotations
 
@@ -6,46 +6,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from target_braze.limits import FREE_ATTRIBUTES
 from target_braze.nested import is_operation
-from target_braze.standard_fields import CONTROL_KEYS
-from target_braze.updates import Identity, ObjectKind, Shape
+from target_braze.updates import ObjectKind, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
-_FREE: Final = FREE_ATTRIBUTES | CONTROL_KEYS
-_MAX_SHAPES: Final = 10_000
-"""Shapes that are kept to be shared; records whose nested values all differ in size would make more without end."""
+OBJECT_SHAPES: Final = {kind: Shape({kind.value: 1}) for kind in (ObjectKind.EVENTS, ObjectKind.PURCHASES)}
+"""What an event or purchase costs: one, whatever its properties."""
 
 
-class Costs:
-    """The shapes of one stream's objects, each made once.
-
-    Args:
-        kind: What the stream's records become.
-    """
-
-    def __init__(self, kind: ObjectKind) -> None:
-        self._of_object = None if kind is ObjectKind.ATTRIBUTES else Shape({kind.value: 1})
-        self._shapes: dict[Any, Shape] = {}
-
-    def shape_of(self, identity: Identity, fields: Mapping[str, Any]) -> Shape:
-        """What the object with these fields costs."""
-        if self._of_object is not None:
-            return self._of_object
-        nested = [data_points(value) for value in fields.values() if type(value) is dict]
-        key = (identity.kind, *fields, *nested)
-        shape = self._shapes.get(key)
-        if shape is None:
-            if len(self._shapes) >= _MAX_SHAPES:
-                self._shapes.clear()
-            shape = self._shapes[key] = Shape(
-                {
-                    name: data_points(value)
-                    for name, value in fields.items()
-                    if name != identity.kind and name not in _FREE
-                }
-            )
-        return shape
+def plain_points(names: Iterable[str]) -> tuple[int, ...]:
+    """What writing each of these attributes costs, unless its value is nested."""
+    return tuple(0 if name in FREE_ATTRIBUTES else 1 for name in names)
 
 
 def data_points(value: Any) -> int:
@@ -55,3 +27,19 @@ def data_points(value: Any) -> int:
     if is_operation(value):
         return max(1, sum(len(part) if isinstance(part, list) else 1 for part in value.values()))
     return sum(data_points(part) for part in value.values())
+
+
+def nested_points(points: tuple[int, ...], values: Iterable[Any]) -> tuple[int, ...] | None:
+    """What each attribute costs when some values are nested; None if none is.
+
+    Args:
+        points: What each costs otherwise.
+        values: The values, not encoded yet.
+    """
+    values = list(values)
+    if dict not in map(type, values):
+        return None
+    return tuple(
+        plain and data_points(value) if type(value) is dict else plain
+        for plain, value in zip(points, values, strict=True)
+    )

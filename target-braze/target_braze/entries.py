@@ -12,19 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NEVER: Final = bytes(VALUE_BYTES)
-"""In the place of a hash: no value was ever accepted. A value that hashes to it, one in 2^64, is sent each time."""
+"""In the place of a hash: no value was ever accepted."""
 
 
 class Mark(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What a policy needs to know of an attribute's last delivery.
 
     Attributes:
-        is_null: Whether it removed the attribute.
         number: The number that was delivered, sealed; None if no policy asks for it.
         accepted_at: When, in Unix seconds; None if no policy asks for it.
     """
 
-    is_null: bool = False
     number: bytes | None = None
     accepted_at: int | None = None
 

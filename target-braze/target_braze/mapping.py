@@ -1,4 +1,4 @@
-"""From a record to an update: whom it is about, and the attributes in the form Braze keeps. Pure.
+"""From a record to what it asks of Braze: whom it is about, and the values in the form Braze keeps. Pure.
 
 One `Mapper` for each stream and schema. A value that Braze would refuse or silently drop is turned down here, by name
 and reason, and the rest of its record goes on; a record that names nobody is turned down as a whole. Nothing here
@@ -13,24 +13,30 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import UNSET
 
 from target_braze.columns import Column, Columns, convert_nested
-from target_braze.costs import Costs
+from target_braze.costs import OBJECT_SHAPES, nested_points, plain_points
 from target_braze.identities import Identities
 from target_braze.layouts import LAYOUTS
 from target_braze.limits import MAX_OBJECT_BYTES
-from target_braze.nested import NestedValue, encode, parsed
+from target_braze.nested import NestedValue, encode, encode_each, encode_sorted, is_operation, parsed
 from target_braze.rejections import RefusalError, Rejection
 from target_braze.schema import Schema, columns
-from target_braze.updates import Identity, Mapped, ObjectKind, Shape, Update
+from target_braze.updates import Attributes, Form, Identity, Mapped, ObjectKind, Update
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from target_braze.policies import Policy
     from target_braze.stream_settings import StreamSettings
 
 EMAIL_BESIDE_PHONE: Final = (
     "an object named by phone cannot hold an email, by which Braze would look the person up instead "
     "(put email before phone in identify_by, or leave the column out)"
 )
+MAPPING_VERSION: Final = 1
+"""To be raised with each change of what mapping makes of a value: records that look the same are then mapped again."""
+TOO_LARGE: Final = f"object larger than {MAX_OBJECT_BYTES} bytes"
+_MAX_FORMS: Final = 10_000
+"""Forms that are kept to be shared; records that all lack other columns would make more without end."""
 
 
 @dataclass
@@ -71,17 +77,17 @@ class Mapper:
         self._plan.check_identifiers(schema)
         self.columns = self._plan.by_source
         self._identities = Identities(settings.identify_by, self._plan.sources)
-        self._costs = Costs(settings.object_kind)
         self.flags = {kind: self._flags_of(kind) for kind in settings.identify_by}
+        self._forms: dict[tuple[str, tuple[str, ...]], Form] = {}
 
     def map(self, record: Mapping[str, Any]) -> Mapped:
-        """The update of one record, or why there is none.
+        """What one record asks, or why nothing.
 
         Args:
             record: Column → value, as the tap sent it; numbers with a fraction as `Decimal` where their digits matter.
 
         Returns:
-            The update and what was turned down of it. With neither, the record names a person and asks nothing.
+            What it asks and what was turned down of it. With neither, the record names a person and asks nothing.
 
         Raises:
             SettingsError: If the record has a column that the schema did not announce and the settings forbid.
@@ -98,24 +104,76 @@ class Mapper:
             reason = self._missing(parts, findings)
             if reason is not None:
                 return self._rejected(identity, reason, record)
-            fields = self._arranged(parts, identity)
-        else:
-            fields = parts
-            if identity.kind == "phone" and fields.pop("email", None) is not None:
-                email = record[self._plan.sources["email"]]
-                findings.rejections.append(self._rejection(identity, EMAIL_BESIDE_PHONE, "email", email))
-            if len(fields) == 1:  # nothing but the identifier
-                return Mapped(None, tuple(findings.rejections), tuple(findings.left_out))
-        fields.update(self.flags[identity.kind])
-        body = encode(fields)
-        if len(body) > MAX_OBJECT_BYTES:
-            return self._rejected(identity, f"object larger than {MAX_OBJECT_BYTES} bytes", record)
-        update = Update(self.stream, self.settings.object_kind, identity, body, self.shape_of(identity, fields))
-        return Mapped(update, tuple(findings.rejections), tuple(findings.left_out))
+            fields = {**identity.as_fields(), **self._arranged(parts), **self.flags[identity.kind]}
+            body = encode(fields)
+            if len(body) > MAX_OBJECT_BYTES:
+                return self._rejected(identity, TOO_LARGE, record)
+            kind = self.settings.object_kind
+            update = Update(self.stream, kind, identity, body, OBJECT_SHAPES[kind])
+            return Mapped(update, None, tuple(findings.rejections), tuple(findings.left_out))
+        if identity.kind == "phone" and parts.pop("email", None) is not None:
+            email = record[self._plan.sources["email"]]
+            findings.rejections.append(self._rejection(identity, EMAIL_BESIDE_PHONE, "email", email))
+        attributes = self.attributes(identity, parts) if parts else None
+        if attributes is not None and attributes.size > MAX_OBJECT_BYTES:
+            return self._rejected(identity, TOO_LARGE, record)
+        return Mapped(None, attributes, tuple(findings.rejections), tuple(findings.left_out))
 
-    def shape_of(self, identity: Identity, fields: Mapping[str, Any]) -> Shape:
-        """What the object with these fields costs."""
-        return self._costs.shape_of(identity, fields)
+    def attributes(self, identity: Identity, parts: Mapping[str, Any]) -> Attributes:
+        """What a record says of a person.
+
+        Args:
+            identity: Whom.
+            parts: Attribute → its value, converted and not encoded.
+        """
+        form = self.form(identity.kind, tuple(parts))
+        return Attributes(
+            self.stream,
+            identity,
+            encode(identity.as_fields())[1:-1],
+            form,
+            encode_each(list(parts.values())),
+            nested_points(form.points, parts.values()),
+            self.are_mergeable(parts.values()),
+        )
+
+    def form(self, identified_by: str, names: tuple[str, ...]) -> Form:
+        """The form of attributes with these names."""
+        form = self._forms.get((identified_by, names))
+        if form is None:
+            if len(self._forms) >= _MAX_FORMS:
+                self._forms.clear()
+            form = Form(names, plain_points(names), self.flags[identified_by])
+            self._forms[identified_by, names] = form
+        return form
+
+    def are_mergeable(self, values: Iterable[Any]) -> bool:
+        """Whether each of these values replaces what Braze has, so that of two only the later needs to be sent."""
+        nested = [value for value in values if type(value) is dict]
+        return not nested or not (self.settings.merge_objects or any(map(is_operation, nested)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The attributes that records may give, by their names in Braze."""
+        return tuple(column.name for column in self.columns.values() if column and not column.is_identifier)
+
+    @property
+    def policies(self) -> dict[str, Policy]:
+        """Attribute → its policy, of those that have one."""
+        return {column.name: column.policy for column in self.columns.values() if column and column.policy}
+
+    def is_dropped(self, name: str) -> bool:
+        """Whether the settings keep an attribute from being sent, whatever columns records have."""
+        return self.settings.excludes(name)
+
+    def fingerprint(self, numbers: Mapping[str, int]) -> bytes:
+        """All that shapes what becomes of a record.
+
+        Args:
+            numbers: The numbers that stand for its attributes in the ledger.
+        """
+        schemas = {source: column and column.schema for source, column in self.columns.items()}
+        return encode_sorted([MAPPING_VERSION, self.stream, schemas, self.settings, numbers])
 
     def _add_unannounced(self, record: Mapping[str, Any]) -> None:
         for source in record:
@@ -123,12 +181,12 @@ class Mapper:
                 self._plan.add(source, {})
 
     def _parts(self, record: Mapping[str, Any], identity: Identity, findings: _Findings) -> dict[str, Any]:
-        """The identifier and, by their names in Braze, all values that can be sent."""
-        parts = identity.as_fields()
+        """All values that can be sent, by their names in Braze; not the one that names the person."""
+        parts: dict[str, Any] = {}
         known = self.columns
         for source, value in record.items():
             column = known[source]
-            if column is None or column.is_identifier:
+            if column is None or column.is_identifier or column.name == identity.kind:
                 continue
             if value is not None:
                 part = self._part(column, value, identity, findings)
@@ -170,9 +228,9 @@ class Mapper:
                 return f"{name}: {(reasons or [refused])[0]}"
         return None
 
-    def _arranged(self, parts: dict[str, Any], identity: Identity) -> dict[str, Any]:
+    def _arranged(self, parts: dict[str, Any]) -> dict[str, Any]:
         """An event's or purchase's own fields, and all others as its properties."""
-        fields = {name: part for name, part in parts.items() if name == identity.kind or name in self.layout.fields}
+        fields = {name: part for name, part in parts.items() if name in self.layout.fields}
         properties = parts.pop(str(self.layout.properties), {})
         properties.update({name: part for name, part in parts.items() if name not in fields})
         if properties:
@@ -195,7 +253,7 @@ class Mapper:
 
     def _rejected(self, identity: Identity | None, reason: str, record: Mapping[str, Any]) -> Mapped:
         named = None if identity is None else identity.as_fields()
-        return Mapped(None, (Rejection(self.stream, named, reason, None, dict(record)),))
+        return Mapped(rejections=(Rejection(self.stream, named, reason, None, dict(record)),))
 
     def _rejection(self, identity: Identity, reason: str, attribute: str, value: Any) -> Rejection:
         return Rejection(self.stream, identity.as_fields(), reason, attribute, {attribute: value})

@@ -26,7 +26,20 @@ _NEEDED_BY_OPERATION: Final = {
 _TIME_KEY: Final = "$time"
 _ABSENT: Final = msgspec.UNSET
 
-encode: Final = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
+encode: Final = _encoder.encode
+encode_lines: Final = _encoder.encode_lines
+"""Each value as JSON and an end of line, which JSON written by msgspec never holds."""
+
+
+def encode_each(values: list[Any]) -> list[bytes]:
+    """Each value as JSON."""
+    return encode_lines(values).split(b"\n")[:-1]
+
+
+def encode_sorted(value: Any) -> bytes:
+    """A value as JSON that is the same for equal values: keys and sets in order."""
+    return msgspec.json.encode(value, order="sorted", enc_hook=str)
 
 
 def to_nested(value: Any, kind: Kind, schema: Schema, *, is_property: bool = False) -> tuple[Any, int]:

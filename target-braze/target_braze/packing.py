@@ -93,7 +93,7 @@ class Packer:
         max_objects: Most objects in a request: over its arrays together or in each of them.
         is_per_array: Whether each array has that limit to itself, as in legacy contracts.
         max_bytes: Most bytes of a request's body.
-        position: How many updates were taken so far.
+        position: How many updates were taken so far, those included that took another's place.
     """
 
     max_objects: int = MAX_OBJECTS_PER_REQUEST
@@ -116,6 +116,23 @@ class Packer:
         if self.is_per_array:
             self._counts[update.kind] += 1
         return closed
+
+    def has_room(self, size: int) -> bool:
+        """Whether an object of so many bytes may take the place of a smaller one."""
+        return self._bytes + size <= self.max_bytes
+
+    def replace(self, packed: Update, update: Update | None) -> None:
+        """Let an update take the place of one in the request that is open; None only takes that one out."""
+        index = next(index for index, other in enumerate(self._objects) if other is packed)
+        self._bytes -= len(packed.body) + 1
+        self.position += 1
+        if update is not None:
+            self._objects[index] = update
+            self._bytes += len(update.body) + 1
+        else:
+            del self._objects[index]
+            if self.is_per_array:
+                self._counts[packed.kind] -= 1
 
     def close(self) -> Request | None:
         """The request as it is, however full; None if there is nothing in it."""

@@ -71,8 +71,8 @@ class RecordTable:
 
     @classmethod
     def for_count(cls, count: int) -> RecordTable:
-        """An empty table with room for so many digests."""
-        return cls(_empty(_slots_for(count)))
+        """An empty table with room for so many digests, and in the worst case for no more."""
+        return cls(_empty(_slots_for(count, _MAX_LOAD)))
 
     def __len__(self) -> int:
         return self._count
@@ -148,7 +148,7 @@ class RecordTable:
                 self.is_changed = True
 
     def _lay_out_for(self, count: int) -> None:
-        new = _empty(_slots_for(count))
+        new = _empty(_slots_for(count, _LOAD_AFTER_GROWTH))
         for words in self.chunks():
             _place(new, words)
         self._words = new
@@ -178,9 +178,9 @@ def _empty(slots: int) -> NDArray[np.uint64]:
     return np.zeros((slots, 2), dtype=WORD)  # zeros: memory that nothing is written to is never really taken
 
 
-def _slots_for(count: int) -> int:
+def _slots_for(count: int, load: float) -> int:
     """How many slots so many digests are laid out in: a power of two, for a mask is quicker than a remainder."""
-    return max(LEAST_SLOTS, 1 << (int(count / _LOAD_AFTER_GROWTH)).bit_length())
+    return max(LEAST_SLOTS, 1 << int(count / load).bit_length())
 
 
 def _home_lines(first: NDArray[np.uint64], lines: int) -> NDArray[np.intp]:

@@ -1,9 +1,9 @@
 """One run: what its streams share, and the path of an update from the packer to the acknowledgement.
 
-    pack → deliver → record → acknowledge
+    find changes → hold → pack → deliver → record → acknowledge
 
-Packing happens on the thread that reads; the rest on the delivery's thread, which alone touches the acknowledger
-while it lives.
+Up to packing all happens on the thread that reads; the rest on the delivery's thread, which alone touches the
+acknowledger while it lives. It begins with the first request: a run in which nothing changed needs none.
 """
 
 from __future__ import annotations
@@ -17,18 +17,27 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from target_braze.acknowledgement import Acknowledger
-from target_braze.delivery import Delivery, Limits
+from target_braze.changes import Changes
+from target_braze.digests import unknown
 from target_braze.errors import DataPointLimitError, DeadLetterError, SettingsError
+from target_braze.hashes import Hasher
+from target_braze.ledger import Ledger
+from target_braze.names import Names
 from target_braze.packing import Packer, Request
 from target_braze.rehearsal import Rehearsal
 from target_braze.rejections import Rejection
 from target_braze.reports import Report
+from target_braze.sealing import Sealer
 from target_braze.tally import Tally
+from target_braze.updates import Attributes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from target_braze.changes import Person
+    from target_braze.delivery import Delivery
+    from target_braze.mapping import Mapper
     from target_braze.settings import Settings
     from target_braze.updates import Mapped, Update
 
@@ -60,24 +69,34 @@ class Run:
         self._acknowledger = Acknowledger()
         self._is_acknowledgement_set = False
         self._data_points = 0
-        self._delivery: Delivery | Rehearsal
+        self._ledger = Ledger.open(
+            settings.ledger,
+            endpoint=endpoint,
+            api_key=settings.api_key,
+            ledger_key=settings.ledger_key,
+            is_rehearsal=settings.dry_run,
+        )
+        names = Names(self._ledger.meta_get, self._ledger.meta_put)
+        self.changes = Changes(
+            self._ledger,
+            names,
+            Hasher(self._ledger.key),
+            Sealer(self._ledger.key),
+            int(time.time()),
+            is_resync=settings.full_resync,
+        )
+        self._delivery: Delivery | Rehearsal | None = None
         if settings.dry_run:
             self._delivery = Rehearsal(self)
             self._emit = _emit_nothing  # a bookmark must not move past what was never sent
-        else:
-            limits = Limits(
-                settings.max_requests_per_second,
-                settings.max_connections,
-                settings.request_timeout_seconds,
-                settings.max_retry_seconds,
-            )
-            self._delivery = Delivery(endpoint, settings.api_key, limits, self, on_failure)
-            self._delivery.start()
+        self._endpoint = endpoint
+        self._on_failure = on_failure
+        self._submitted = 0
 
     @property
     def failure(self) -> BaseException | None:
         """Why delivery gave up, if it did."""
-        return self._delivery.failure
+        return self._delivery.failure if self._delivery else None
 
     @property
     def summary_path(self) -> Path:
@@ -86,31 +105,85 @@ class Run:
 
     # On the thread that reads
 
-    def take(self, mapped: Mapped, stream: str) -> None:
-        """Take what mapping made of a record: pack its update, keep its rejections.
+    def begin(self, mapper: Mapper) -> int:
+        """Begin with a stream's records under a schema; return the seed for their digests."""
+        return self.changes.begin(mapper)
+
+    def unknown(self, digests: Sequence[bytes] | Sequence[bytes | None]) -> list[int]:
+        """The indexes of the records that are not known to be unchanged by their digests."""
+        return unknown(digests, self._ledger.table)
+
+    def take(
+        self, mapped: Mapped | Attributes, stream: str, person: Person | None = None, digest: bytes | None = None
+    ) -> None:
+        """Take what mapping made of a record: find what changed, pack it, keep what was turned down.
+
+        Args:
+            mapped: What mapping made of it.
+            stream: The record's stream.
+            person: Whom it is about, if that was asked for before.
+            digest: Stands for the record in the ledger; None if it has to be looked at again in any case.
 
         Raises:
             TargetBrazeError: If the run cannot go on.
         """
-        update = mapped.update
+        if isinstance(mapped, Attributes):  # nothing was turned down
+            self.change(mapped, person, digest)
+            return
         if mapped.rejections:
-            self._reject(mapped.rejections, is_record=update is None)
+            self._reject(mapped.rejections, records=int(mapped.is_empty))
+            digest = None  # what was turned down is to be turned down again
         if mapped.left_out:
             self.tally.left_out(stream, mapped.left_out)
-        if update is not None:
-            self.pack(update)
+        if mapped.attributes is not None:
+            self.change(mapped.attributes, person, digest)
+        elif mapped.update is not None:
+            self._pack(mapped.update)
         elif not mapped.rejections:
             self.tally.streams[stream].unchanged += 1  # an identifier and nothing else: there is nothing to change
 
-    def pack(self, update: Update) -> None:
-        """Pack an update; deliver the request that it found full.
+    def change(self, attributes: Attributes, person: Person | None, digest: bytes | None) -> None:
+        """Find what of a record changed, hold what is to be held, pack the rest; see `take`."""
+        changes = self.changes
+        if person is None:
+            changes.settle()
+            person = changes.person(attributes)
+        if changes.is_open(person) and not (
+            changes.is_mergeable(attributes, person) and self._packer.has_room(attributes.size)
+        ):
+            self._close()
+        change = changes.find(attributes, person, digest)
+        if change.update is not None and change.replaces is None:
+            self._pack(change.update)
+        elif change.replaces is not None:
+            self._packer.replace(change.replaces, change.update)
+        if change.held:
+            self.tally.held(attributes.stream, change.held)
+        if change.update is None:
+            tally = self.tally.streams[attributes.stream]
+            tally.unchanged += change.replaces.records if change.replaces is not None else 0
+            if change.held:
+                tally.held += 1
+            else:
+                tally.unchanged += 1
 
-        Raises:
-            TargetBrazeError: If delivery gave up.
-        """
+    def _pack(self, update: Update) -> None:
+        """Pack an update; deliver the request that it found full."""
         request = self._packer.add(update)
         if request is not None:
+            self.changes.packed(update)
             self._submit(request, self._packer.position - 1)
+
+    def _close(self) -> None:
+        """Deliver the request that is open, however full."""
+        request = self._packer.close()
+        self.changes.packed()
+        if request is not None:
+            self._submit(request, self._packer.position)
+        elif self._packer.position > self._submitted:
+            # All that was in it was taken back by later records: a STATE after them waits for no request.
+            self._submitted = self._packer.position
+            self._call(partial(self._passed, self._submitted))
 
     def receive(self, state: Any) -> None:
         """Take a STATE: it leaves when all that was taken before it has ended.
@@ -118,7 +191,7 @@ class Run:
         Raises:
             TargetBrazeError: If delivery gave up.
         """
-        self._delivery.call(partial(self._received, self._packer.position, state))
+        self._call(partial(self._received, self._packer.position, state))
 
     def finish(self) -> dict[str, Any]:
         """Deliver all that was taken, acknowledge the last STATE, write the summary; return it.
@@ -126,10 +199,9 @@ class Run:
         Raises:
             TargetBrazeError: If delivery gave up, or too much was rejected.
         """
-        request = self._packer.close()
-        if request is not None:
-            self._submit(request, self._packer.position)
-        self._delivery.finish()
+        self._close()
+        if self._delivery:
+            self._delivery.finish()
         self._end()
         return self._summarise()
 
@@ -145,9 +217,14 @@ class Run:
 
     def _end(self) -> None:
         try:
-            if self._delivery.close():
-                # its thread is gone, so that nobody else touches the acknowledger
-                self._acknowledge(at_once=True)
+            if self._delivery is None or self._delivery.close():
+                # its thread is gone, so that nobody else touches the acknowledger and the ledger
+                try:
+                    self._acknowledge(at_once=True)
+                    self.changes.settle()  # before the table is written, which must not know more than the store
+                    self.changes.flush()
+                finally:
+                    self._ledger.close()
         finally:
             self._report.dead_letter.close()
 
@@ -161,7 +238,31 @@ class Run:
 
     def _submit(self, request: Request, position: int) -> None:
         self._spend(request)
+        self._submitted = position
+        if self._delivery is None:
+            self._delivery = self._begin_delivery()
         self._delivery.submit(position, request)
+
+    def _begin_delivery(self) -> Delivery:
+        from target_braze.delivery import Delivery, Limits  # noqa: PLC0415 - a quarter of the time a run needs to start
+
+        settings = self._settings
+        limits = Limits(
+            settings.max_requests_per_second,
+            settings.max_connections,
+            settings.request_timeout_seconds,
+            settings.max_retry_seconds,
+        )
+        delivery = Delivery(self._endpoint, settings.api_key, limits, self, self._on_failure)
+        delivery.start()
+        return delivery
+
+    def _call(self, function: Callable[[], None]) -> None:
+        """Run a function where the acknowledger may be touched."""
+        if self._delivery is None:
+            function()
+        else:
+            self._delivery.call(function)
 
     def _spend(self, request: Request) -> None:
         """Stop before a request that would pass the limit of data points.
@@ -177,13 +278,18 @@ class Run:
             return
         points = sum(sum(update.shape.data_points.values()) for update in request.objects)
         if self._data_points + points > most:
-            self._delivery.finish()
+            if self._delivery:
+                self._delivery.finish()
             raise DataPointLimitError(
                 f"Stopped before a request that would have passed `max_data_points`: {self._data_points:,} of {most:,} "
                 f"are used, and it costs {points:,}. What was delivered is kept and acknowledged; run again with a "
                 "higher limit to send the rest."
             )
         self._data_points += points
+
+    def _passed(self, position: int) -> None:
+        self._acknowledger.opened(position)
+        self.ended(position)
 
     def _received(self, position: int, state: Any) -> None:
         self._acknowledger.received(position, state)
@@ -200,7 +306,8 @@ class Run:
         self.tally.sent(request, is_retry=is_retry)
 
     def accepted(self, objects: Sequence[Update]) -> None:
-        """Record what Braze accepted."""
+        """Record what Braze accepted (invariant 2)."""
+        self.changes.accepted([update.lesson for update in objects if update.lesson is not None])
         self.tally.accepted(objects)
 
     def rejected(self, update: Update, reason: str) -> None:
@@ -211,7 +318,9 @@ class Run:
         """
         fields = msgspec.json.decode(update.body)
         identity = {update.identity.kind: fields[update.identity.kind]}
-        self._reject([Rejection(update.stream, identity, reason, None, fields)], is_record=True)
+        if update.lesson is not None:
+            self.changes.rejected(update.lesson)
+        self._reject([Rejection(update.stream, identity, reason, None, fields)], records=update.records)
 
     def ended(self, position: int) -> None:
         """Acknowledge what a request that has ended was the last to hold up."""
@@ -224,8 +333,9 @@ class Run:
         state = self._acknowledger.due(now, at_once=at_once)
         if state is not None:
             self._report.dead_letter.sync()
+            self._ledger.sync()
             self._emit(state)
-        elif self._acknowledger.is_waiting and not self._is_acknowledgement_set:
+        elif self._delivery and self._acknowledger.is_waiting and not self._is_acknowledgement_set:
             self._is_acknowledgement_set = True
             self._delivery.call_later(self._acknowledger.next_due - now, self._acknowledge_later)
 
@@ -235,13 +345,13 @@ class Run:
 
     # On both
 
-    def _reject(self, rejections: Sequence[Rejection], *, is_record: bool) -> None:
+    def _reject(self, rejections: Sequence[Rejection], *, records: int) -> None:
         self._report.dead_letter.add(rejections)
-        self.tally.rejected(rejections, is_record=is_record)
-        rejected, records = self.tally.records_with_rejections, self.tally.records
-        if self._settings.max_rejected.is_passed(rejected, records):
+        self.tally.rejected(rejections, records=records)
+        rejected, read = self.tally.records_with_rejections, self.tally.records
+        if self._settings.max_rejected.is_passed(rejected, read):
             raise DeadLetterError(
-                f"{rejected:,} of {records:,} records had something rejected, more than `max_rejected` allows, so "
+                f"{rejected:,} of {read:,} records had something rejected, more than `max_rejected` allows, so "
                 f"the run stops. The reasons are in {self._report.dead_letter.path}; mend the data or the mapping, "
                 "or raise `max_rejected`."
             )

@@ -18,6 +18,7 @@ from singer_sdk import typing as th
 from target_braze import instances
 from target_braze.errors import SettingsError
 from target_braze.limits import MAX_OBJECTS_PER_REQUEST
+from target_braze.rejections import RejectionLimit, rejection_limit
 from target_braze.standard_fields import IDENTIFIERS
 from target_braze.stream_settings import (
     OBJECT_KINDS,
@@ -109,6 +110,35 @@ CONFIG: Final = th.PropertiesList(
         ),
     ),
     th.Property(
+        "ledger",
+        th.StringType,
+        title="Ledger",
+        description=(
+            "The folder of the ledger, which knows what Braze has, so that only changes are sent. One for each "
+            "workspace. Default: target-braze/ledger/<host> under the Meltano project's .meltano, or "
+            "./.target-braze/ledger/<host> outside one."
+        ),
+    ),
+    th.Property(
+        "ledger_key",
+        th.StringType,
+        secret=True,
+        title="Ledger key",
+        description=(
+            "Keys the hashes of the ledger; without it nobody can tell whom it is about. Made and kept in the ledger's "
+            "folder if absent."
+        ),
+    ),
+    th.Property(
+        "full_resync",
+        th.BooleanType,
+        default=False,
+        title="Full resync",
+        description=(
+            "Send all attributes of this run's streams again, as if the ledger did not know them, and learn them anew."
+        ),
+    ),
+    th.Property(
         "max_objects_per_request",
         th.IntegerType(minimum=1, maximum=MAX_OBJECTS_PER_REQUEST),
         default=MAX_OBJECTS_PER_REQUEST,
@@ -193,24 +223,6 @@ CONFIG: Final = th.PropertiesList(
 _DEFAULTS: Final[dict[str, Any]] = {
     name: declared["default"] for name, declared in CONFIG["properties"].items() if "default" in declared
 }
-_LEAST_OF_A_SHARE: Final = 100
-
-
-@dataclass(frozen=True)
-class RejectionLimit:
-    """How many records may have a rejection.
-
-    Attributes:
-        count: A number of records; with a share, the least that it comes to.
-        share: A share of the records read, 0 to 1, or None.
-    """
-
-    count: int
-    share: float | None = None
-
-    def is_passed(self, rejected: int, records: int) -> bool:
-        """Whether so many of so many records are too many."""
-        return rejected > max(self.count, (self.share or 0) * records)
 
 
 @dataclass(frozen=True)
@@ -231,6 +243,9 @@ class Settings:
     max_retry_seconds: int
     report_path: Path
     max_rejected: RejectionLimit
+    ledger: Path
+    ledger_key: str | None = field(default=None, repr=False)
+    full_resync: bool = False
     dry_run: bool = False
     max_data_points: int | None = None
 
@@ -280,7 +295,10 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str] = os
         request_timeout_seconds=own["request_timeout_seconds"],
         max_retry_seconds=own["max_retry_seconds"],
         report_path=Path(own.get("report_path") or default_folder(environment) / "reports"),
-        max_rejected=_rejection_limit(own["max_rejected"]),
+        max_rejected=rejection_limit(own["max_rejected"]),
+        ledger=Path(own.get("ledger") or default_folder(environment) / "ledger" / _host(endpoint)),
+        ledger_key=own.get("ledger_key", "").strip() or None,
+        full_resync=own["full_resync"],
         dry_run=own["dry_run"],
         max_data_points=own.get("max_data_points"),
     )
@@ -302,6 +320,11 @@ def _endpoint(own: Mapping[str, Any]) -> str | None:
     return None if instance.lower() == instances.SANDBOX else instances.rest_endpoint(instance)
 
 
+def _host(endpoint: str | None) -> str:
+    """A name for the endpoint that a folder can have."""
+    return instances.SANDBOX if endpoint is None else re.sub(r"[^\w.-]+", "_", endpoint.split("://")[-1])
+
+
 def _api_key(given: str, *, is_sandbox: bool) -> str:
     api_key = given.strip() or (instances.SANDBOX if is_sandbox else "")
     if not api_key:
@@ -321,12 +344,3 @@ def default_folder(environment: Mapping[str, str]) -> Path:
     """Where a run keeps its files: in the Meltano project it runs in, else in the working directory."""
     project = environment.get("MELTANO_SYS_DIR_ROOT")
     return Path(project) / "target-braze" if project else Path(".target-braze")
-
-
-def _rejection_limit(value: Any) -> RejectionLimit:
-    text = str(value).strip()
-    if re.fullmatch(r"\d+", text):
-        return RejectionLimit(count=int(text))
-    if match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text):
-        return RejectionLimit(count=_LEAST_OF_A_SHARE, share=float(match[1]) / 100)
-    raise SettingsError(f"`max_rejected` is {text!r}; write a number such as 50 or a share such as `1%`.")

@@ -1,15 +1,19 @@
 """The sink of one stream: what happens to a record, in order.
 
-    read → map → pack → deliver → record → acknowledge
+    read → (unchanged? stop here) → map → find changes → hold → pack → deliver → record → acknowledge
 
-`reader.py` reads; `mapping.py` maps; `run.py` packs what mapping made and sees it delivered, recorded and acknowledged.
+`reader.py` reads; `record_table.py` knows the records that did not change; `mapping.py` maps the others; `changes.py`
+finds what of them changed and holds what policies keep back; `run.py` packs that and sees it delivered, recorded and
+acknowledged.
 """
 
 from __future__ import annotations
 
+import bisect
 import gzip
 import zlib
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,9 +22,11 @@ from singer_sdk.helpers._batch import BatchFileFormat, StorageTarget
 from singer_sdk.sinks import Sink
 
 from target_braze.compiled import CompiledMapper
+from target_braze.digests import Digests
 from target_braze.errors import InputError
 from target_braze.mapping import Mapper
 from target_braze.reader import decode_leniently
+from target_braze.updates import Attributes, Mapped, ObjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,6 +36,8 @@ if TYPE_CHECKING:
 
     from target_braze.run import Run
 
+HEAP_RECORDS = 1000
+"""Records of a batch file that are taken at once."""
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 
 
@@ -48,23 +56,70 @@ class BrazeSink(Sink):
         super().__init__(target, stream_name, schema, key_properties)
         self._tally = self._run.tally.streams[stream_name]
         self._records_before = self._tally.records
+        self._has_ledger = self._mapper.settings.object_kind is ObjectKind.ATTRIBUTES
+        if self._has_ledger:
+            self._digests = Digests(self._mapper, self._run.begin(self._mapper))
 
-    def take(self, record: bytes) -> None:
-        """Take a record as JSON.
+    def take(self, records: Sequence[bytes]) -> None:
+        """Take a heap of records as JSON, in their order.
 
         Raises:
-            MissingKeyPropertiesError: If it lacks one of the stream's key properties.
+            MissingKeyPropertiesError: If one lacks one of the stream's key properties.
             TargetBrazeError: If the run cannot go on.
         """
-        if self._compiled.is_usable and (update := self._compiled.map(record)) is not None:
-            self._tally.records += 1
-            self._run.pack(update)
+        if not self._has_ledger:
+            for record in records:
+                self._tally.records += 1
+                self._run.take(self._map(record), self.stream_name)
             return
+        read_before = self._tally.records
+        digests = self._digests.of(records)
+        unknown = self._run.unknown(digests)
+        self._tally.unchanged += len(records) - len(unknown)
+        try:
+            if unknown:
+                self._examine(records, digests, unknown, read_before)
+        finally:
+            self._tally.records = read_before + len(records)
+
+    def _examine(
+        self, records: Sequence[bytes], digests: Sequence[bytes | None], unknown: Sequence[int], read_before: int
+    ) -> None:
+        """Take those records of a heap that are not known to be unchanged.
+
+        Args:
+            records: The heap.
+            digests: What stands for each of its records.
+            unknown: The indexes of those records, in order.
+            read_before: How many records were read before the heap.
+        """
+        tally, run = self._tally, self._run
+        mapped = {index: self._map(records[index]) for index in unknown}
+        described = {index: each.attributes for index, each in mapped.items() if each.attributes is not None}
+        people = dict(zip(described, run.changes.fetch(described.values()), strict=True))
+        discarded = run.changes.discarded
+        discarded.clear()
+        queue = list(unknown)
+        for index in queue:  # it may grow while it is gone through
+            each = mapped.get(index)
+            if each is None:
+                tally.unchanged -= 1
+                each = self._map(records[index])
+            tally.records = read_before + index + 1  # what is rejected is judged by the share of those read so far
+            run.take(each, self.stream_name, people.get(index), digests[index])
+            if discarded:
+                _queue_again(queue, index, digests, discarded)
+                discarded.clear()
+
+    def _map(self, record: bytes) -> Mapped | Attributes:
+        if self._compiled.is_usable and (attributes := self._compiled.map(record)) is not None:
+            return attributes
         try:
             decoded = _decode(record)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeError, RecursionError, InvalidOperation):
             decoded = self._decode_leniently(record)
-        self._take(decoded)
+        self._singer_validate_message(decoded)
+        return self._mapper.map(decoded)
 
     def _decode_leniently(self, record: bytes) -> dict[str, Any]:
         try:
@@ -113,9 +168,9 @@ class BrazeSink(Sink):
                 ) from None
 
     def _take_lines(self, lines: Iterable[bytes]) -> None:
-        for line in lines:
-            if line.strip():
-                self.take(line)
+        lines = (line for line in lines if line.strip())
+        while heap := list(islice(lines, HEAP_RECORDS)):
+            self.take(heap)
 
     def process_batch(self, context: dict[str, Any]) -> None:
         """Nothing: there is never anything to drain."""
@@ -146,3 +201,19 @@ class BrazeSink(Sink):
     def is_full(self) -> bool:
         """Never."""
         return False
+
+
+def _queue_again(queue: list[int], index: int, digests: Sequence[bytes | None], discarded: Sequence[bytes]) -> None:
+    """Queue the records further on in a heap that were unchanged and no longer are: A → B → A.
+
+    Args:
+        queue: Indexes of records to look at, in order.
+        index: The last one that was looked at.
+        digests: What stands for each record of the heap.
+        discarded: What stands for the records that no longer hold.
+    """
+    known = set(digests)
+    for digest in known.intersection(discarded):
+        for again in range(index + 1, len(digests)):
+            if digests[again] == digest and again not in queue:
+                bisect.insort(queue, again, queue.index(index) + 1)

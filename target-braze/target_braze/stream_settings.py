@@ -82,6 +82,13 @@ class StreamSettings:
     merge_objects: bool = False
     lookalikes: str = "error"
 
+    def excludes(self, name: str) -> bool:
+        """Whether no column can become the attribute of this name in Braze."""
+        sources = [source for source, field in self.fields.items() if field is not None and field.name == name]
+        if name not in self.fields:
+            sources.append(name)
+        return all(self.only is not None and source not in self.only for source in sources)
+
 
 def read_stream_settings(entry: Mapping[str, Any], where: str, defaults: StreamSettings) -> StreamSettings:
     """The settings of a stream.

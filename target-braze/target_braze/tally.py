@@ -17,6 +17,7 @@ from target_braze.responses import without_values
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from target_braze.changes import Held
     from target_braze.packing import Request
     from target_braze.rejections import Rejection
     from target_braze.updates import Shape, Update
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
 class StreamTally:
     """The counts of one stream.
 
-    `records` and `unchanged` are counted by the thread that reads, without a lock.
+    `records`, `unchanged` and what is held are counted by the thread that reads, without a lock.
 
     Attributes:
         records: Records read.
         unchanged: Records with nothing to send.
+        held: Records of which all that changed is held.
+        held_attributes: Attribute and policy → how many changes it held, and the data points that saved.
         delivered: Records accepted by Braze, with all attributes or with those that were not rejected.
         rejected: Records of which nothing was sent, or whose object Braze rejected.
         requests: Requests that had objects of this stream.
@@ -43,12 +46,14 @@ class StreamTally:
     records: int = 0
     unchanged: int = 0
     delivered: int = 0
+    held: int = 0
     rejected: int = 0
     requests: int = 0
     retries: int = 0
     shapes: Counter[Shape] = field(default_factory=Counter)
     rejections: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
+    held_attributes: dict[tuple[str, str], list[int]] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
         """What `summary.json` says of one stream."""
@@ -60,9 +65,9 @@ class StreamTally:
             "records": self.records,
             "delivered": self.delivered,
             "unchanged": self.unchanged,
-            "held": 0,
+            "held": self.held,
             "rejected": self.rejected,
-            "unfinished": self.records - self.delivered - self.unchanged - self.rejected,
+            "unfinished": self.records - self.delivered - self.unchanged - self.held - self.rejected,
             "requests": self.requests,
             "retries": self.retries,
             "objects": sum(self.shapes.values()),
@@ -70,12 +75,16 @@ class StreamTally:
             "attributes": dict(attributes.most_common()),
             "rejections": dict(self.rejections.most_common()),
             "left_out": dict(self.left_out.most_common()),
+            "held_attributes": [
+                {"attribute": name, "policy": policy, "changes": changes, "data_points_saved": points}
+                for (name, policy), (changes, points) in sorted(self.held_attributes.items())
+            ],
         }
 
 
 _SUMS = ("records", "delivered", "unchanged", "held", "rejected", "unfinished", "objects", "data_points")
 
-_stream_and_shape = attrgetter("stream", "shape")
+_stream_shape_records = attrgetter("stream", "shape", "records")
 
 
 class Tally:
@@ -93,12 +102,17 @@ class Tally:
         """Records read in all."""
         return sum(stream.records for stream in list(self.streams.values()))
 
-    def rejected(self, rejections: Sequence[Rejection], *, is_record: bool) -> None:
-        """Count the rejections of one record, one at least, and the record if nothing of it is delivered."""
+    def rejected(self, rejections: Sequence[Rejection], *, records: int) -> None:
+        """Count rejections, one at least.
+
+        Args:
+            rejections: Of one record or object.
+            records: How many records they are the outcome of; 0 if something of the record may yet be delivered.
+        """
         with self._lock:
             self.records_with_rejections += 1
             stream = self.streams[rejections[0].stream]
-            stream.rejected += is_record
+            stream.rejected += records
             stream.rejections.update(without_values(rejection.reason) for rejection in rejections)
 
     def left_out(self, stream: str, parts: Iterable[tuple[str, int]]) -> None:
@@ -116,12 +130,19 @@ class Tally:
                 self.streams[stream].requests += 1
                 self.streams[stream].retries += is_retry
 
+    def held(self, stream: str, held: Iterable[Held]) -> None:
+        """Count changes of one record that are held."""
+        for name, policy, points in held:
+            counts = self.streams[stream].held_attributes.setdefault((name, policy), [0, 0])
+            counts[0] += 1
+            counts[1] += points
+
     def accepted(self, objects: Iterable[Update]) -> None:
         """Count objects that Braze accepted."""
-        counts = Counter(map(_stream_and_shape, objects))
+        counts = Counter(map(_stream_shape_records, objects))
         with self._lock:
-            for (stream, shape), count in counts.items():
-                self.streams[stream].delivered += count
+            for (stream, shape, records), count in counts.items():
+                self.streams[stream].delivered += count * records
                 self.streams[stream].shapes[shape] += count
 
     def summary(self, seconds: float, *, dry_run: bool = False) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""An update is what a record asks of Braze, after mapping: whom it is about and the object to send. Pure."""
+"""What a record asks of Braze, after mapping: whom it is about, and what of that person. Pure.
+
+Mapping makes `Attributes` of a record about a profile; what of them differs from the ledger becomes an `Update`, the
+object that is sent. Events and purchases are updates at once.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from target_braze.entries import Entry
     from target_braze.rejections import Rejection
+
+_MAX_SHAPES = 10_000
+"""Shapes that are kept to be shared; attributes that all change in other combinations would make more without end."""
 
 
 class ObjectKind(str, enum.Enum):
@@ -52,6 +62,25 @@ class Shape:
         self.data_points = data_points
 
 
+class Lesson(msgspec.Struct, frozen=True, gc=False, eq=False):
+    """What the ledger learns when Braze accepts an update (invariant 2).
+
+    Attributes:
+        key: What stands for the person.
+        before: What the ledger would know before it, the updates that have not ended taken as accepted.
+        after: What it knows then.
+        numbers: Numbers of the attributes that change.
+        is_after_another: Whether an earlier update of the person had not ended: it may yet be rejected, and then
+            `after` is not true.
+    """
+
+    key: bytes
+    before: Entry | None
+    after: Entry
+    numbers: tuple[int, ...]
+    is_after_another: bool
+
+
 class Update(msgspec.Struct, frozen=True, gc=False):
     """One object, ready to be packed.
 
@@ -61,6 +90,8 @@ class Update(msgspec.Struct, frozen=True, gc=False):
         identity: Whom it is about.
         body: The object as JSON.
         shape: What it costs.
+        records: How many records it is the outcome of.
+        lesson: What the ledger learns of it; None if nothing.
     """
 
     stream: str
@@ -68,6 +99,104 @@ class Update(msgspec.Struct, frozen=True, gc=False):
     identity: Identity
     body: bytes
     shape: Shape
+    records: int = 1
+    lesson: Lesson | None = None
+
+
+class Form:
+    """The attributes that a record gives, by name; shared by the records that give the same.
+
+    Equal only to itself, so that it is quick to look up.
+
+    Attributes:
+        names: Their names in Braze.
+        points: Data points that each costs, unless it is nested.
+        size: Bytes of an object with all of them, without values and identifier.
+    """
+
+    __slots__ = ("_flags", "_prefixes", "_shapes", "_template", "_whole", "names", "points", "size")
+
+    def __init__(self, names: tuple[str, ...], points: tuple[int, ...], flags: Mapping[str, bool]) -> None:
+        self.names = names
+        self.points = points
+        self._prefixes = [b",%b:" % msgspec.json.encode(name) for name in names]
+        self._flags = b"".join(
+            b",%b:%b" % (msgspec.json.encode(name), b"true" if on else b"false") for name, on in flags.items()
+        )
+        self._shapes: dict[Any, Shape] = {}
+        self._whole = Shape({name: point for name, point in zip(names, points, strict=True) if point})
+        parts = b"".join(prefix.replace(b"%", b"%%") + b"%b" for prefix in self._prefixes)
+        self._template = b"{%b" + parts + self._flags.replace(b"%", b"%%") + b"}"
+        self.size = sum(map(len, self._prefixes)) + len(self._flags) + len("{}")
+
+    def body(self, named: bytes, values: Sequence[bytes], chosen: Sequence[int]) -> bytes:
+        """An object with some of the attributes.
+
+        Args:
+            named: The identifier as the object holds it, without braces.
+            values: The JSON of each value.
+            chosen: Indexes of the attributes.
+        """
+        if len(chosen) == len(values):
+            return self._template % (named, *values)
+        parts = [part for index in chosen for part in (self._prefixes[index], values[index])]
+        return b"".join((b"{", named, *parts, self._flags, b"}"))
+
+    def shape(self, chosen: tuple[int, ...], points: tuple[int, ...] | None) -> Shape:
+        """What an object with some of the attributes costs."""
+        if points is None and len(chosen) == len(self.names):
+            return self._whole  # as good as always, for people who are new
+        key = (chosen, points)
+        shape = self._shapes.get(key)
+        if shape is None:
+            if len(self._shapes) >= _MAX_SHAPES:
+                self._shapes.clear()
+            each = points or self.points
+            shape = Shape({self.names[index]: each[index] for index in chosen if each[index]})
+            self._shapes[key] = shape
+        return shape
+
+
+class Attributes(msgspec.Struct, frozen=True, gc=False, eq=False):
+    """What a record says of a person, in the form Braze keeps.
+
+    Attributes:
+        stream: The stream the record came from.
+        identity: Whom it is about.
+        named: The identifier as an object holds it, in JSON without braces.
+        form: Which attributes.
+        values: The JSON of each.
+        points: Data points that each costs; None if what the form says holds.
+        is_mergeable: Whether a later value replaces an earlier one; not so if one changes parts of what Braze has.
+    """
+
+    stream: str
+    identity: Identity
+    named: bytes
+    form: Form
+    values: list[bytes]
+    points: tuple[int, ...] | None = None
+    is_mergeable: bool = True
+
+    @property
+    def attributes(self) -> Attributes:
+        """Itself: what the mapping of a record comes to if nothing was turned down, as `Mapped` has it."""
+        return self
+
+    @property
+    def size(self) -> int:
+        """Bytes of the object that would hold all of them."""
+        return self.form.size + len(self.named) + sum(map(len, self.values))
+
+    def update(self, chosen: tuple[int, ...], records: int = 1, lesson: Lesson | None = None) -> Update:
+        """The object that changes some of them in Braze."""
+        body = self.form.body(self.named, self.values, chosen)
+        shape = self.form.shape(chosen, self.points)
+        return Update(self.stream, ObjectKind.ATTRIBUTES, self.identity, body, shape, records, lesson)
+
+    def whole(self) -> Update:
+        """The object that writes all of them."""
+        return self.update(tuple(range(len(self.values))))
 
 
 @dataclass(frozen=True)
@@ -75,16 +204,23 @@ class Mapped:
     """What mapping made of one record.
 
     Attributes:
-        update: What to send; None if there is nothing to send or the record is rejected.
-        rejections: What was turned down: the record (then `update` is None) or single attributes of it.
+        update: An event or purchase.
+        attributes: What it says of a profile.
+        rejections: What was turned down: the record (then there is neither) or single attributes of it.
         left_out: Attribute → how many parts inside its nested value were left out.
     """
 
-    update: Update | None
+    update: Update | None = None
+    attributes: Attributes | None = None
     rejections: tuple[Rejection, ...] = ()
     left_out: tuple[tuple[str, int], ...] = ()
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing that could be sent."""
+        return self.update is None and self.attributes is None
+
+    @property
     def is_rejected(self) -> bool:
         """Whether nothing of the record could be sent, for something in it was turned down."""
-        return self.update is None and bool(self.rejections)
+        return self.is_empty and bool(self.rejections)

@@ -1,0 +1,483 @@
+"""Finds what of a record Braze does not have yet: the difference from the ledger, per attribute. No I/O of its own.
+
+What the ledger knows is what Braze accepted. Between that and a record stand the updates that were packed or sent
+and have not ended: a record is compared with what the ledger will know when they are accepted, so that A → B → A sends
+A again. If one of them is rejected after all, the ledger has not learned it, and the next run finds it again.
+
+All of it is for the thread that reads, but for `accepted` and `rejected`, which the thread that delivers calls.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from dataclasses import dataclass
+from itertools import repeat
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+import msgspec
+from xxhash import xxh3_64_digest
+
+from target_braze import entries
+from target_braze.entries import NEVER, Entry, Mark
+from target_braze.hashes import VALUE_BYTES
+from target_braze.limits import MAX_OBJECT_BYTES
+from target_braze.policies import Last, number_in
+from target_braze.updates import Attributes, Lesson, Update
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from target_braze.hashes import Hasher
+    from target_braze.mapping import Mapper
+    from target_braze.names import Names
+    from target_braze.policies import Policy
+    from target_braze.sealing import Sealer
+    from target_braze.updates import Form
+
+Person = tuple[bytes, int]
+"""What stands for a person in the ledger, and the seed for the hashes of their values."""
+
+_NULL: Final = b"null"
+_UNMARKED: Final = Mark()
+_NUMBER: Final = struct.Struct("<d")
+_MAX_PLANS: Final = 10_000
+_LEARNED_AT_ONCE: Final = 4_096
+"""Digests are added to the table in such heaps; until then a record is compared with the ledger instead."""
+
+
+class Table(Protocol):
+    """Digests of the records of which everything is settled."""
+
+    def add_all(self, digests: Sequence[bytes]) -> None:
+        """Add digests."""
+
+    def discard(self, digest: bytes) -> None:
+        """Take one out, if it is in."""
+
+
+class Store(Protocol):
+    """What is known of each person."""
+
+    @property
+    def table(self) -> Table:
+        """Digests of settled records."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """What is known of one person."""
+
+    def get_many(self, keys: list[bytes]) -> list[bytes | None]:
+        """What is known of some."""
+
+    def put_many(self, items: Sequence[tuple[bytes, bytes]]) -> None:
+        """Replace what is known of some."""
+
+
+class Held(NamedTuple):
+    """A change that a policy keeps back for now.
+
+    Attributes:
+        name: The attribute.
+        policy: The policy's name in the settings.
+        data_points: What it would have cost.
+    """
+
+    name: str
+    policy: str
+    data_points: int
+
+
+class Change(msgspec.Struct, frozen=True, gc=False, eq=False):
+    """What of a record Braze does not have.
+
+    Attributes:
+        update: What to send; None if nothing.
+        replaces: An update of the same person, not sent yet, that `update` takes the place of.
+        held: What is kept back.
+        is_known: Whether the ledger knew the person.
+    """
+
+    update: Update | None = None
+    replaces: Update | None = None
+    held: tuple[Held, ...] = ()
+    is_known: bool = False
+
+
+_NOTHING: Final = Change(is_known=True)
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """How attributes of one form are compared.
+
+    Attributes:
+        stream: The number of their stream.
+        numbers: The number of each.
+        layout: The number of the list of them.
+        all: The indexes of all.
+        policies: Index of an attribute → its policy.
+    """
+
+    stream: int
+    numbers: tuple[int, ...]
+    layout: int
+    all: tuple[int, ...]
+    policies: Mapping[int, Policy]
+
+
+class _Said(NamedTuple):
+    """What a record says, ready to be compared.
+
+    Attributes:
+        attributes: What mapping made of it.
+        plan: How they are compared.
+        hashes: The hash of each value, one behind the other.
+        key: What stands for the person.
+        seed: The seed of those hashes.
+    """
+
+    attributes: Attributes
+    plan: _Plan
+    hashes: bytes
+    key: bytes
+    seed: int
+
+
+class _Open(msgspec.Struct, frozen=True, gc=False, eq=False):
+    """An update in the request that is being packed: a later record of the same person may still go into it.
+
+    Attributes:
+        update: The update.
+        attributes: All that the records behind it say.
+        before: What the ledger would know without it.
+        earlier: The update of the person before this one, while it has not ended.
+        is_after_another: Whether there was one; it may have been rejected since.
+    """
+
+    update: Update
+    attributes: Attributes
+    before: Entry | None
+    earlier: Lesson | None
+    is_after_another: bool
+
+
+class Changes:
+    """Compares records with the ledger, in the order they were read.
+
+    Attributes:
+        discarded: Digests that were taken out of the table since whoever watches it last emptied it.
+
+    Args:
+        store: The ledger.
+        names: The numbers of names in it.
+        hasher: Makes its hashes.
+        sealer: Seals the numbers it keeps for policies.
+        now: When the run began, in Unix seconds.
+        is_resync: Whether to forget what the ledger knows of the attributes that this run sends.
+    """
+
+    def __init__(
+        self, store: Store, names: Names, hasher: Hasher, sealer: Sealer, now: int, *, is_resync: bool = False
+    ) -> None:
+        self._store = store
+        self._names = names
+        self._hasher = hasher
+        self._sealer = sealer
+        self._now = now
+        self._is_resync = is_resync
+        self._mappers: dict[str, tuple[int, Mapper]] = {}
+        self._plans: dict[Form, _Plan] = {}
+        self._live = names.live
+        self._fetched: dict[bytes, bytes | None] = {}
+        self._pending: dict[bytes, Lesson] = {}
+        self._open: dict[bytes, _Open] = {}
+        self._ended: deque[tuple[Lesson, bool]] = deque()
+        self._learned: dict[bytes, None] = {}
+        self._refreshed: dict[bytes, bytes] = {}
+        self.discarded: list[bytes] = []
+
+    def begin(self, mapper: Mapper) -> int:
+        """Begin, or go on, with a stream's records under a schema.
+
+        Returns:
+            The seed for the digests of its records: another one for each way of mapping them.
+        """
+        number = self._names.stream(mapper.stream)
+        self._mappers[mapper.stream] = number, mapper
+        self._plans.clear()
+        numbers = self._names.attributes(number, mapper.names, mapper.is_dropped, afresh=self._is_resync)
+        self._live = self._names.live
+        return self._hasher.record_seed(mapper.fingerprint(numbers))
+
+    # Before a heap of records
+
+    def fetch(self, records: Iterable[Attributes]) -> list[Person]:
+        """Read what the ledger knows of the people whom records are about, at once."""
+        self.settle()
+        people = [self._hasher.identity(attributes.identity) for attributes in records]
+        keys = [key for key in {key for key, _ in people} if key not in self._pending]
+        self._fetched = dict(zip(keys, self._store.get_many(keys), strict=True))
+        return people
+
+    def settle(self) -> None:
+        """Take in what became of updates since it was last asked."""
+        self._fetched = {}  # from now on the ledger may know better
+        ended, pending = self._ended, self._pending
+        while ended:
+            lesson, is_learned = ended.popleft()
+            if pending.get(lesson.key) is lesson:
+                del pending[lesson.key]
+                if is_learned:
+                    for digest in lesson.after.records.values():
+                        self._learned[digest] = None
+            elif (open_ := self._open.get(lesson.key)) is not None and open_.earlier is lesson:
+                self._open[lesson.key] = msgspec.structs.replace(open_, earlier=None)
+        if self._refreshed:
+            self._store.put_many(list(self._refreshed.items()))
+            self._refreshed.clear()
+        if len(self._learned) >= _LEARNED_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Add to the table what has been waiting for company."""
+        self._store.table.add_all(list(self._learned))
+        self._learned.clear()
+
+    # One record
+
+    def person(self, attributes: Attributes) -> Person:
+        """Whom a record is about."""
+        return self._hasher.identity(attributes.identity)
+
+    def is_open(self, person: Person) -> bool:
+        """Whether an update of the person is in the request that is being packed."""
+        return person[0] in self._open
+
+    def is_mergeable(self, attributes: Attributes, person: Person) -> bool:
+        """Whether the update of that person can say what this record says as well."""
+        other = self._open[person[0]].attributes
+        return (
+            other.stream == attributes.stream
+            and other.is_mergeable
+            and attributes.is_mergeable
+            and other.size + attributes.size < MAX_OBJECT_BYTES
+        )
+
+    def find(self, attributes: Attributes, person: Person, digest: bytes | None) -> Change:
+        """What of a record is new to Braze.
+
+        Args:
+            attributes: What the record says.
+            person: Whom it is about.
+            digest: Stands for the record; None if it must be looked at again in the next run in any case.
+        """
+        key, seed = person
+        open_ = self._open.get(key)
+        if open_ is not None:
+            before, earlier, records = open_.before, open_.earlier, open_.update.records + 1
+            is_after_another = open_.is_after_another
+            attributes = self._merged(open_.attributes, attributes)
+        else:
+            earlier, records = self._pending.get(key), 1
+            is_after_another = earlier is not None
+            before = self._known(key) if earlier is None else earlier.after
+        plan = self._plans.get(attributes.form) or self._planned(attributes)
+        hashes = b"".join(map(xxh3_64_digest, attributes.values, repeat(seed)))
+        said = _Said(attributes, plan, hashes, key, seed)
+        chosen, held = self._differing(said, before)
+        if held:
+            digest = None  # it is to be looked at again: what is held goes out when its time has come
+        if not chosen:
+            return self._unchanged(said, before, digest, held, open_)
+        after = self._after(said, before, chosen, {} if digest is None else {plan.stream: digest})
+        numbers = plan.numbers if len(chosen) == len(plan.numbers) else tuple(plan.numbers[index] for index in chosen)
+        lesson = Lesson(key, before, after, numbers, is_after_another)
+        update = attributes.update(chosen, records, lesson)
+        if before is not None:
+            self._discard(before.records.values())
+        self._refreshed.pop(key, None)  # or it would be written over what is learned of this update
+        self._pending[key] = lesson
+        self._open[key] = _Open(update, attributes, before, earlier, is_after_another)
+        return Change(update, open_.update if open_ is not None else None, held, is_known=before is not None)
+
+    def packed(self, last: Update | None = None) -> None:
+        """A request is closed: no record goes into it any more; all but `last` were in it."""
+        kept = None if last is None or last.lesson is None else self._open.get(last.lesson.key)
+        self._open.clear()
+        if kept is not None and last is not None and last.lesson is not None:
+            self._open[last.lesson.key] = kept
+
+    def _known(self, key: bytes) -> Entry | None:
+        value = self._refreshed.get(key)
+        if value is None:
+            value = self._fetched[key] if key in self._fetched else self._store.get(key)
+        return None if value is None else entries.decode(value)
+
+    def _planned(self, attributes: Attributes) -> _Plan:
+        form = attributes.form
+        stream, mapper = self._mappers[attributes.stream]
+        known = self._names.attributes(stream, form.names, afresh=self._is_resync)
+        self._live = self._names.live
+        numbers = tuple(known[name] for name in form.names)
+        policies = {index: mapper.policies[name] for index, name in enumerate(form.names) if name in mapper.policies}
+        if len(self._plans) >= _MAX_PLANS:
+            self._plans.clear()
+        plan = _Plan(stream, numbers, self._names.layout(numbers), tuple(range(len(numbers))), policies)
+        self._plans[form] = plan
+        return plan
+
+    def _differing(self, said: _Said, before: Entry | None) -> tuple[tuple[int, ...], tuple[Held, ...]]:
+        """The indexes of the attributes to send, and those held."""
+        attributes, plan, hashes, _, _ = said
+        if before is None:
+            return plan.all, ()
+        if before.layout == plan.layout and before.hashes == hashes:
+            return (), ()
+        known = self._hashes(before)
+        differing = [
+            index for index, number in enumerate(plan.numbers) if _at(hashes, index) != known.get(number, NEVER)
+        ]
+        if not plan.policies:
+            return tuple(differing), ()
+        chosen, held = [], []
+        for index in differing:
+            policy = plan.policies.get(index)
+            last = policy and self._last(said, before, index, known)
+            reason = policy and last and policy.held_by(attributes.values[index], last, self._now)
+            if reason:
+                points = (attributes.points or attributes.form.points)[index]
+                held.append(Held(attributes.form.names[index], reason, points))
+            else:
+                chosen.append(index)
+        return tuple(chosen), tuple(held)
+
+    def _hashes(self, entry: Entry) -> dict[int, bytes]:
+        """The hash of each attribute that the ledger knows of a person, by number."""
+        numbers = self._names.numbers(entry.layout)
+        return {number: _at(entry.hashes, index) for index, number in enumerate(numbers) if number in self._live}
+
+    def _unchanged(
+        self, said: _Said, before: Entry | None, digest: bytes | None, held: tuple[Held, ...], open_: _Open | None
+    ) -> Change:
+        key, plan = said.key, said.plan
+        if open_ is not None:
+            # The later record took back what the earlier one asked; neither leaves.
+            del self._open[key]
+            if open_.earlier is not None:
+                self._pending[key] = open_.earlier
+            else:
+                del self._pending[key]
+            return Change(None, open_.update, held, is_known=True)
+        if digest is not None and before is not None and key not in self._pending:
+            known = before.records.get(plan.stream)
+            if known != digest:
+                if known is not None:
+                    self._discard([known])
+                entry = Entry(before.layout, before.hashes, {**before.records, plan.stream: digest}, before.marks)
+                self._refreshed[key] = entries.encode(entry)
+            self._learned[digest] = None
+        return Change(held=held, is_known=True) if held else _NOTHING
+
+    def _after(self, said: _Said, before: Entry | None, chosen: tuple[int, ...], digests: dict[int, bytes]) -> Entry:
+        """What the ledger knows when the chosen attributes are accepted.
+
+        The digests of other streams' records go: they may have said something else of the same attributes.
+        """
+        plan, hashes = said.plan, said.hashes
+        marks = {} if before is None else before.marks
+        if plan.policies:
+            marks = {**marks, **self._marks(said, chosen)}
+        if len(chosen) == len(plan.all) and (before is None or before.layout == plan.layout):
+            return Entry(plan.layout, hashes, digests, marks)
+        known = {} if before is None else self._hashes(before)
+        known.update((plan.numbers[index], _at(hashes, index)) for index in chosen)
+        numbers = plan.numbers if known.keys() <= set(plan.numbers) else tuple(known)
+        return Entry(
+            self._names.layout(numbers), b"".join(known.get(number, NEVER) for number in numbers), digests, marks
+        )
+
+    # What policies remember
+
+    def _marks(self, said: _Said, chosen: tuple[int, ...]) -> dict[int, Mark]:
+        marks = {}
+        for index in chosen:
+            policy = said.plan.policies.get(index)
+            if policy is None:
+                continue
+            number = number_in(said.attributes.values[index]) if policy.needs_number else None
+            place = said.key + _at(said.hashes, index)
+            sealed = None if number is None else self._sealer.seal(_NUMBER.pack(number), place)
+            marks[said.plan.numbers[index]] = Mark(sealed, self._now if policy.needs_time else None)
+        return marks
+
+    def _last(self, said: _Said, before: Entry, index: int, known: Mapping[int, bytes]) -> Last:
+        number = said.plan.numbers[index]
+        hashed = known.get(number, NEVER)
+        if hashed == NEVER:
+            return Last(is_known=False, is_null=False, number=None, accepted_at=None)
+        mark = before.marks.get(number, _UNMARKED)
+        opened = None if mark.number is None else self._sealer.open(mark.number, said.key + hashed)
+        delivered = None if opened is None else _NUMBER.unpack(opened)[0]
+        is_null = hashed == xxh3_64_digest(_NULL, said.seed)
+        return Last(is_known=True, is_null=is_null, number=delivered, accepted_at=mark.accepted_at)
+
+    def _merged(self, first: Attributes, second: Attributes) -> Attributes:
+        """What two records of a person say together: the later wins for each attribute."""
+        if first.form is second.form:
+            return second
+        values: dict[str, bytes] = {}
+        points: dict[str, int] = {}
+        for attributes in (first, second):
+            values.update(zip(attributes.form.names, attributes.values, strict=True))
+            points.update(zip(attributes.form.names, attributes.points or attributes.form.points, strict=True))
+        _, mapper = self._mappers[second.stream]
+        form = mapper.form(second.identity.kind, tuple(values))
+        return Attributes(
+            second.stream, second.identity, second.named, form, list(values.values()), tuple(points.values())
+        )
+
+    def _discard(self, digests: Collection[bytes]) -> None:
+        """Let nothing pass as unchanged by these digests any more, from the very next record on."""
+        for digest in digests:
+            self._learned.pop(digest, None)
+            self._store.table.discard(digest)
+            self.discarded.append(digest)
+
+    # On the delivery's thread
+
+    def accepted(self, lessons: Iterable[Lesson]) -> None:
+        """Learn what Braze accepted (invariant 2)."""
+        items: list[tuple[bytes, bytes]] = []
+        ended = []
+        for lesson in lessons:
+            after = lesson.after
+            if lesson.is_after_another:
+                self._store.put_many(items)  # the other may be among them
+                items.clear()
+                after = self._reconciled(lesson)
+            items.append((lesson.key, entries.encode(after)))
+            ended.append((lesson, after is lesson.after))
+        self._store.put_many(items)
+        self._ended.extend(ended)
+
+    def rejected(self, lesson: Lesson) -> None:
+        """Note that an update has ended of which nothing is learned."""
+        self._ended.append((lesson, False))
+
+    def _reconciled(self, lesson: Lesson) -> Entry:
+        """What the ledger knows after an update whose predecessor may have been rejected."""
+        value = self._store.get(lesson.key)
+        if value is not None and lesson.before is not None and value == entries.encode(lesson.before):
+            return lesson.after
+        known = {} if value is None else self._hashes(before := entries.decode(value))
+        marks = {} if value is None else dict(before.marks)
+        new = self._hashes(lesson.after)
+        for number in lesson.numbers:
+            known[number] = new.get(number, NEVER)
+            if number in lesson.after.marks:
+                marks[number] = lesson.after.marks[number]
+        return Entry(self._names.layout(tuple(known)), b"".join(known.values()), {}, marks)
+
+
+def _at(hashes: bytes, index: int) -> bytes:
+    return hashes[index * VALUE_BYTES : (index + 1) * VALUE_BYTES]
