@@ -126,11 +126,13 @@ def test_it_is_changed_only_by_what_changes_it() -> None:
     assert reloaded.is_changed
 
 
-def test_room_that_is_asked_for_is_enough() -> None:
-    table = RecordTable.for_count(10_000)
+@pytest.mark.parametrize("count", [0, 1, 10_000, 11_468, 11_469])  # up to 0.7 of 16,384, and one more
+def test_room_that_is_asked_for_is_enough(count: int) -> None:
+    table = RecordTable.for_count(count)
     slots = len(table.words)
-    table.add_all(digests(10_000))
+    table.add_all(digests(count))
     assert len(table.words) == slots
+    assert count <= 0.7 * slots
 
 
 def test_only_digests_go_in() -> None:
