@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Items = dict[str, list[tuple[int, dict[str, Any]]]]
 
+APART = NEVER_ATTRIBUTES | {"subscription_groups"}
+
 
 class Engine:
     """Applies one request."""
@@ -86,7 +88,7 @@ class Engine:
     def _write_attributes(self, profile: Profile, item: dict[str, Any], index: int) -> None:
         merge, points = item.get("_merge_objects") is True, self.outcome.attribute_points
         for name, value in item.items():
-            if name in NEVER_ATTRIBUTES or name == "subscription_groups":
+            if name in APART:
                 continue
             normalise = NORMALISERS.get(name)
             holder = profile.custom if normalise is None else profile.standard

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from braze_sandbox.identities import Identity
     from braze_sandbox.journal import Record
     from braze_sandbox.store import WorkingSet
+    from braze_sandbox.track import Variant
     from braze_sandbox.validation import Checked
 
-TRACK = "/users/track"
 BRAZE = web.AppKey("braze", Braze)
 STOPPING = web.AppKey("stopping", asyncio.Event)
 REFUSED = 400  # this status and those above
@@ -90,9 +90,9 @@ async def answered(request: web.Request, route: Route) -> web.StreamResponse:
     return await Exchange(request, route).run()
 
 
-async def track_users(request: web.Request) -> web.StreamResponse:
-    """Answer `POST /users/track`, or meet a fault."""
-    return await TrackExchange(request).run()
+async def tracked(request: web.Request, variant: Variant) -> web.StreamResponse:
+    """Answer `POST /users/track` or a variant of it, or meet a fault."""
+    return await TrackExchange(request, variant).run()
 
 
 class Exchange:
@@ -174,13 +174,15 @@ class Exchange:
         if self._fault and self._fault.holds:
             await pause(self._request, self._fault.seconds or HOLD_SECONDS)
 
-    def _read(self, entry: Answer | Pass, body: bytes | None, *, has_body: bool = True) -> Answer | dict[str, Any]:
+    def _read(
+        self, entry: Answer | Pass, body: bytes | None, *, has_body: bool = True, max_body_bytes: int | None = None
+    ) -> Answer | dict[str, Any]:
         """Return either the refusal of the whole request or its body."""
         if isinstance(entry, Answer):
             return entry
         if body is None:
             return Answer(413, {"message": messages.TOO_LARGE}, {})
-        return gate.read(self._braze, self._request.headers, body) if has_body else {}
+        return gate.read(self._braze, self._request.headers, body, max_body_bytes) if has_body else {}
 
     def _write(self, answer: Answer | None) -> None:
         body = self._body
@@ -198,32 +200,36 @@ class Exchange:
 
 
 class TrackExchange(Exchange):
-    """One request to `/users/track`."""
+    """One request to `/users/track` or a variant of it."""
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, variant: Variant) -> None:
         super().__init__(request, None)
+        self._variant = variant
         self._braze.counters.count_arrival(self._record.arrived)
 
     async def _answered(self) -> Answer:
         """Return what to answer, after it was applied and recorded."""
-        braze, fault = self._braze, self._fault
+        braze, fault, variant = self._braze, self._fault, self._variant
         body = await body_of(self._request)
         self._body = body or b""
-        entry = gate.enter(braze, None, track.SCOPE, self._authorization, self._record.arrived)
+        entry = gate.enter(braze, variant.limit, variant.scope, self._authorization, self._record.arrived)
         refusal, checked = self._examined(entry, body)
         with self._in_flight(track.identities(checked) if checked else ()):
             working_set = await self._snapshot(checked)
             await self._delayed()
             answer = refusal if checked is None else track.answer(braze, checked)
             assert answer is not None  # refused or checked
-            if isinstance(entry, Pass):
-                answer = answer._replace(headers={**entry.headers, **answer.headers})
-            if fault:
-                answer = spoiled(answer, fault)
             with braze.transaction():
-                if checked and checked.valid and (fault is None or fault.is_applied):
-                    working_set = working_set or track.people(braze, checked)
-                    track.applied(braze, checked, working_set, self._record, now())
+                if checked and checked.valid:
+                    if fault is None or fault.is_applied:
+                        working_set = working_set or track.people(braze, checked)
+                        track.applied(braze, checked, working_set, self._record, now())
+                    if variant.is_sync:
+                        answer = track.answer_with_results(checked, working_set)
+                if isinstance(entry, Pass):
+                    answer = answer._replace(headers={**entry.headers, **answer.headers})
+                if fault:
+                    answer = spoiled(answer, fault)
                 self._write(None if fault and fault.cuts else answer)
             await self._held()  # under way for as long as the client waits for it
         return answer
@@ -238,17 +244,20 @@ class TrackExchange(Exchange):
 
     def _examined(self, entry: Answer | Pass, body: bytes | None) -> tuple[Answer | None, Checked | None]:
         """Return either the refusal of the whole request or its objects, checked."""
-        braze, parsed = self._braze, self._read(entry, body)
+        braze, variant = self._braze, self._variant
+        parsed = self._read(entry, body, max_body_bytes=variant.max_body_bytes)
         if isinstance(parsed, Answer):
             return parsed, None
         self._record.objects = track.objects_in(parsed)
         braze.counters.count_objects(self._record.objects)
-        refusal = track.refused_whole(braze, parsed)
+        refusal = track.refused_whole(braze, parsed, variant)
         if refusal:
             return refusal, None
         settings = braze.settings
         blacklist = frozenset(settings.blacklisted_external_ids)
-        return None, validation.check(parsed, blacklist, settings.subscription_groups)
+        checked = validation.check(parsed, blacklist, settings.subscription_groups)
+        refusal = track.refused_per_profile(checked, variant)
+        return refusal, None if refusal else checked
 
     @contextlib.contextmanager
     def _in_flight(self, identities: Iterable[Identity | None]) -> Any:

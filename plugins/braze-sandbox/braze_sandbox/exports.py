@@ -67,6 +67,21 @@ def listed(profile: Profile) -> dict[str, Any]:
     }
 
 
+def results(profile: Profile, array: str, item: dict[str, Any]) -> dict[str, Any]:
+    """Return what one object of a synchronous request led to: the custom attributes, event or product it names."""
+    if array == "attributes":
+        named = {name: profile.custom[name] for name in item if name in profile.custom}
+        return {"custom_attributes": named}
+    is_event = array == "events"
+    key, title = ("name", "custom_events") if is_event else ("product_id", "purchase_events")
+    summaries = profile.events if is_event else profile.purchases
+    each = summaries.get(item[key])
+    if each is None:
+        return {title: []}
+    first, last = times.iso(each.first), times.iso(each.last)
+    return {title: [{key: item[key], "first": first, "last": last, "count": each.count}]}
+
+
 def attribute_page(
     registry: TypeRegistry, settings: Settings, cursor: str | None
 ) -> tuple[list[dict[str, Any]], str | None] | None:

@@ -80,13 +80,17 @@ def bearer(authorization: str) -> str:
     return key if scheme.lower() == "bearer" else ""
 
 
-def read(braze: Braze, headers: Mapping[str, str], body: bytes) -> Answer | dict[str, Any]:
-    """Return the body as an object, or the refusal of it."""
+def read(
+    braze: Braze, headers: Mapping[str, str], body: bytes, max_body_bytes: int | None = None
+) -> Answer | dict[str, Any]:
+    """Return the body as an object, or the refusal of it; one limit is the settings', another that of a route."""
     content_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
         return Answer(415, {"message": messages.WRONG_CONTENT_TYPE}, {})
     if len(body) > braze.settings.max_body_bytes:
         return Answer(413, {"message": messages.TOO_LARGE}, {})
+    if max_body_bytes is not None and len(body) > max_body_bytes:
+        return refused(messages.TOO_LARGE)  # Braze docs, "API limits", 2026-09: 413 or 400, depending on the route
     try:
         parsed = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

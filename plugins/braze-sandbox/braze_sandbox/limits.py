@@ -9,6 +9,8 @@ import math
 from typing import Literal, NamedTuple
 
 Group = Literal[
+    "track.bulk",
+    "track.sync",
     "users",
     "external_ids.rename",
     "external_ids.remove",
@@ -22,6 +24,8 @@ Group = Literal[
 ]
 # Requests and seconds of the routes beside /users/track; routes of one group share them.
 LIMITS: dict[Group, tuple[int, float]] = {
+    "track.bulk": (50, 1.0),
+    "track.sync": (500, 60.0),
     "users": (20_000, 60.0),
     "external_ids.rename": (1_000, 60.0),
     "external_ids.remove": (1_000, 60.0),

@@ -87,7 +87,7 @@ def objects(record: Record) -> str:
 
 
 def is_track(record: Record) -> bool:
-    """Return whether a request was one to `/users/track`, which most are."""
+    """Return whether a request was one to `/users/track`, which most are and which go without saying."""
     return record.path == "/users/track"
 
 

@@ -17,16 +17,16 @@ from braze_sandbox.exchange import (
     BRAZE,
     HARD_LIMIT_BYTES,
     STOPPING,
-    TRACK,
     answered,
     close,
     opened,
     response,
-    track_users,
+    tracked,
 )
 from braze_sandbox.gate import Answer
 from braze_sandbox.routes import ROUTES
 from braze_sandbox.settings import HOST
+from braze_sandbox.track import VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -43,7 +43,8 @@ def application(braze: Braze) -> web.Application:
     app = web.Application(middlewares=[_only_from_here, _unknown_routes], client_max_size=HARD_LIMIT_BYTES)
     app[BRAZE] = braze
     app[STOPPING] = asyncio.Event()
-    app.router.add_post(TRACK, track_users)
+    for variant in VARIANTS:
+        app.router.add_post(variant.path, functools.partial(tracked, variant=variant))
     for route in ROUTES:
         app.router.add_route(route.method, route.path, functools.partial(answered, route=route))
     app.router.add_get("/health", _health)

@@ -46,6 +46,11 @@ class Shelves:
         """Return how many documents a shelf has."""
         return int(self._connection.execute("SELECT COUNT(*) FROM shelves WHERE shelf = ?", (shelf,)).fetchone()[0])
 
+    def has(self, shelf: str) -> bool:
+        """Return whether there is anything on a shelf."""
+        statement = "SELECT EXISTS (SELECT 1 FROM shelves WHERE shelf = ?)"
+        return bool(self._connection.execute(statement, (shelf,)).fetchone()[0])
+
     def listed(self, shelf: str, limit: int = -1, offset: int = 0) -> list[tuple[str, Any]]:
         """Return names and documents by name; -1 is all of them."""
         statement = "SELECT name, document FROM shelves WHERE shelf = ? ORDER BY name LIMIT ? OFFSET ?"

@@ -55,7 +55,7 @@ def groups(braze: Braze, call: Call) -> Answer:
 
 def inherit(braze: Braze, people: WorkingSet, done: outcome.Outcome, now: float) -> None:
     """Give people who were just made the states that wait for their addresses, within a transaction."""
-    if not people.created or not braze.shelves.count(WAITING):
+    if not people.created or not braze.shelves.has(WAITING):
         return
     subscribing = Subscribing(people, done, now)
     for profile in people.created:

@@ -1,10 +1,11 @@
-"""`POST /users/track` without its HTTP side: count, check, apply, answer."""
+"""`POST /users/track` and its two variants without their HTTP side: count, check, apply, answer."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from braze_sandbox import messages, subscriptions, validation
+from braze_sandbox import exports, messages, subscriptions, validation
 from braze_sandbox.engine import Engine
 from braze_sandbox.gate import Answer
 from braze_sandbox.identities import identity_of
@@ -14,9 +15,39 @@ if TYPE_CHECKING:
     from braze_sandbox.braze import Braze
     from braze_sandbox.identities import Identity
     from braze_sandbox.journal import Record
+    from braze_sandbox.limits import Group
     from braze_sandbox.validation import Checked
 
-SCOPE = "users.track"
+
+class Variant(NamedTuple):
+    """One of the three routes.
+
+    Attributes:
+        path: Its path.
+        scope: What a key must be allowed.
+        limit: Its rate limit; `None` is the one of the settings.
+        max_objects: Objects over the three arrays; `None` leaves it to the settings.
+        max_body_bytes: A larger body is refused with 400; `None` leaves it to the settings, and to 413.
+        max_per_profile: Objects about one person.
+        is_sync: Whether the answer says what became of them.
+    """
+
+    path: str
+    scope: str
+    limit: Group | None = None
+    max_objects: int | None = None
+    max_body_bytes: int | None = None
+    max_per_profile: int | None = None
+    is_sync: bool = False
+
+
+TRACK = Variant("/users/track", "users.track")
+VARIANTS = (
+    TRACK,
+    # Braze docs, "Track users (bulk)" and "Track users (synchronous)", 2026-09. 2 MB as decimal, the narrower reading.
+    Variant("/users/track/bulk", "users.track.bulk", "track.bulk", 1_000, 2_000_000, 100),
+    Variant("/users/track/sync", "users.track.sync", "track.sync", 1, is_sync=True),
+)
 
 
 def objects_in(body: dict[str, Any]) -> dict[str, int]:
@@ -24,14 +55,18 @@ def objects_in(body: dict[str, Any]) -> dict[str, int]:
     return {array: len(body[array]) for array in validation.ARRAYS if isinstance(body.get(array), list)}
 
 
-def refused_whole(braze: Braze, body: dict[str, Any]) -> Answer | None:
+def refused_whole(braze: Braze, body: dict[str, Any], variant: Variant) -> Answer | None:
     """Return the refusal of a body whose arrays are none, or hold too much."""
     for array in validation.ARRAYS:
         if body.get(array) is not None and not isinstance(body[array], list):
             return Answer(400, {"message": messages.array_required(array)}, {})
     settings, counts = braze.settings, objects_in(body).values()
-    most = sum(counts) if settings.object_limit == "combined" else max(counts, default=0)
-    if most > settings.max_objects_per_request:
+    if variant.max_objects is not None:
+        is_too_much = sum(counts) > variant.max_objects
+    else:
+        most = sum(counts) if settings.object_limit == "combined" else max(counts, default=0)
+        is_too_much = most > settings.max_objects_per_request
+    if is_too_much:
         return Answer(400, {"message": messages.TOO_MANY_OBJECTS}, {})
     return None
 
@@ -39,6 +74,16 @@ def refused_whole(braze: Braze, body: dict[str, Any]) -> Answer | None:
 def identities(checked: Checked) -> list[Identity | None]:
     """Return whom the valid objects are about."""
     return [identity_of(item) for items in checked.valid.values() for _, item in items]
+
+
+def refused_per_profile(checked: Checked, variant: Variant) -> Answer | None:
+    """Return the refusal of a request with too many objects about one person."""
+    if variant.max_per_profile is None:
+        return None
+    counts = Counter(identities(checked))
+    if max(counts.values(), default=0) > variant.max_per_profile:
+        return Answer(400, {"message": messages.TOO_MANY_OBJECTS}, {})
+    return None
 
 
 def people(braze: Braze, checked: Checked) -> WorkingSet:
@@ -82,3 +127,19 @@ def answer(braze: Braze, checked: Checked) -> Answer:
     if errors:
         body["errors"] = errors
     return Answer(201, body, {})
+
+
+def answer_with_results(checked: Checked, people: WorkingSet | None) -> Answer:
+    """Return the answer of `/users/track/sync`: what the request names, as it is after it; nobody if nobody was found.
+
+    Braze docs, "Track users (synchronous)", 2026-09.
+    """
+    users = []
+    for array, items in checked.valid.items():
+        for _, item in items:
+            identity = identity_of(item)
+            found = people.found(identity) if people and identity else []
+            if found:
+                who = {identity.kind: item[identity.kind]} if identity else {}
+                users.append({**who, **exports.results(found[0], array, item)})
+    return Answer(201, {"users": users, "message": messages.SUCCESS}, {})

@@ -13,6 +13,7 @@ from braze_sandbox import faults
 from braze_sandbox.limits import LIMITS
 from braze_sandbox.routes import ROUTES
 from braze_sandbox.settings import Settings
+from braze_sandbox.track import VARIANTS
 
 if TYPE_CHECKING:
     from braze_sandbox.testing import Client
@@ -38,13 +39,16 @@ def test_every_route_is_there_with_its_scope_and_limit() -> None:
         r"^\| `([A-Z]+) (/[^`]+)`[^|]*\| (?:`([^`]+)`|keys in the body) \| [^|`]*`?([a-z_.]+)?`? ?\|$", re.MULTILINE
     )
     told = {match[:4] for match in row.findall(README)}
-    kept = {(route.method, route.path, route.scope or "", route.limit) for route in ROUTES}
-    assert {each for each in told if each[1] != "/users/track"} == kept
+    kept: set[tuple[str, str, str, str]] = {
+        (route.method, route.path, route.scope or "", route.limit) for route in ROUTES
+    }
+    kept |= {("POST", each.path, each.scope, each.limit or "") for each in VARIANTS}
+    assert {each if each[3] != "see" else (*each[:3], "") for each in told} == kept
 
 
 def test_the_limits_are_those_of_the_table() -> None:
     for group, (most, seconds) in LIMITS.items():
-        text = f"{most:,}{' an hour' if seconds == 3600 else ''} `{group}`"
+        text = f"{most:,}{ {1: ' a second', 60: '', 3600: ' an hour'}[int(seconds)] } `{group}`"
         assert text in README
 
 
