@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import fsspec
 
-from tap_braze_currents.errors import BucketError, FileError, SettingsError
+from tap_braze_currents.errors import BucketError, FileError, GoneError, SettingsError
 from tap_braze_currents.files import File
-from tap_braze_currents.keys import parse
+from tap_braze_currents.keys import event_type_folder, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -144,10 +144,23 @@ class Bucket:
             self._has_foreign = True
             self._logger.warning("%s and other objects like it are not Braze's; they are passed over.", key)
 
+    def is_deleted(self, file: File) -> bool:
+        """Whether new listings have no such file any more, in no version, but others of its event type.
+
+        Without others it is not known: a disk that is no longer mounted has none either.
+
+        Raises:
+            BucketError: If the bucket cannot be listed.
+        """
+        if any(key == file.key for key, *_ in self._objects(posixpath.dirname(file.key), None)):
+            return False
+        return next(self.files(event_type_folder(file.key), None), None) is not None
+
     def fetch(self, file: File) -> bytes:
         """All of a file.
 
         Raises:
+            GoneError: If it is there no more.
             FileError: If it cannot be had; the message says why.
         """
         return self._fetch(file, None)
@@ -164,7 +177,7 @@ class Bucket:
         try:
             data: bytes = self._files.cat_file(file.key, start=None if size is None else 0, end=size)
         except FileNotFoundError:
-            raise FileError("it is gone: it was listed and cannot be found any more") from None
+            raise GoneError("it is gone: it was listed and cannot be found any more") from None
         except Exception as error:  # noqa: BLE001 # what it may be is up to each store's library
             if _code(error) == "InvalidObjectState":
                 raise FileError("it is archived (Glacier): restore it, or let `start_date` begin after it") from None
@@ -202,6 +215,8 @@ class Bucket:
             return
         try:
             entries = list(self._walked(folder) if self._is_local else self._files.find(folder, detail=True).values())
+        except FileNotFoundError:
+            return  # as an S3 that has nothing there
         except Exception as error:  # noqa: BLE001 # as in `_fetch`
             raise self._not_listed(error) from None
         for entry in entries:

@@ -1,7 +1,7 @@
 """Decode Currents files: bytes in, records out, or a reason why not. Pure.
 
 A file's frame is checked as a whole before its first record is handed out, so that a file that was cut short yields
-none. What can still fail later is a block whose content is damaged although its frame is sound.
+none. What can still fail later is a block whose content is damaged although its frame is sound: `check` finds that too.
 """
 
 from __future__ import annotations
@@ -74,13 +74,36 @@ class DecodedFile:
         Raises:
             UnreadableFileError: A block's content is damaged.
         """
-        for block in self._blocks:
+        return self._blocks_from(0, self.not_finite)
+
+    def check(self) -> None:
+        """Decode all blocks for nothing but to see that they can be; `blocks_again` is for afterwards.
+
+        Raises:
+            UnreadableFileError: A block's content is damaged.
+        """
+        for _ in self.blocks():
+            pass
+
+    def blocks_again(self, start: int = 0) -> Iterator[list[Event]]:
+        """Decode blocks that were decoded before; what JSON does not have is not counted again.
+
+        Args:
+            start: The first block, counted from 0.
+
+        Yields:
+            As `blocks`.
+        """
+        return self._blocks_from(start, Counter())
+
+    def _blocks_from(self, start: int, not_finite: Counter[str]) -> Iterator[list[Event]]:
+        for block in self._blocks[start:]:
             data = read_block(self._data, block, self.codec)
             # Each record takes at least a byte: a damaged count must not keep anyone busy for years.
             if block.records > len(data):
                 raise UnreadableFileError("damaged in a block: more records than bytes")
             try:
-                events = self._decode_block(data, block.records, self.not_finite)
+                events = self._decode_block(data, block.records, not_finite)
             except (ValueError, LookupError, EOFError, struct.error, OverflowError, MemoryError, TypeError):
                 raise UnreadableFileError("damaged in a block: its bytes are not the records it should hold") from None
             yield events

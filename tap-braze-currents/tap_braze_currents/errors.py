@@ -33,6 +33,10 @@ class FileError(TapBrazeCurrentsError):
     """One file cannot be read; `on_unreadable_file` says what then."""
 
 
+class GoneError(FileError):
+    """One file was listed and cannot be found any more."""
+
+
 class TerminatedError(BaseException):
     """A signal asked the run to end, and asked again."""
 

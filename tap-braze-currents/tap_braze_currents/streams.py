@@ -1,7 +1,7 @@
 """One stream, the events of one type: list → select → read → emit → advance.
 
-Records of a file leave in order; STATE covers a file only after its last record. So a crash repeats the file it was in,
-and loses nothing.
+Records of a file leave in order, and none before the last of them was decoded: a damaged file leaves none behind. STATE
+covers a file only after its last record is out. So a crash repeats the file it was in, and loses nothing.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk import Stream
@@ -20,20 +21,23 @@ from singer_sdk.singerlib import Metadata, MetadataMapping
 from tap_braze_currents.bookmarks import Bookmark, BookmarkError
 from tap_braze_currents.catalogs import known_columns, with_refinements
 from tap_braze_currents.decoding import DecodedFile, UnreadableFileError, decode, peek_schema
-from tap_braze_currents.errors import FileError, SettingsError, TerminatedError
+from tap_braze_currents.errors import FileError, GoneError, SettingsError, TerminatedError
 from tap_braze_currents.fetching import fetched_in_order
 from tap_braze_currents.progress import Progress
 from tap_braze_currents.records import LINEAGE_SCHEMA, RecordMaker
 from tap_braze_currents.schemas import StreamSchema
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
     from singer_sdk.helpers import types
 
     from tap_braze_currents.events import Event
+    from tap_braze_currents.fetching import Fetched
     from tap_braze_currents.files import File
     from tap_braze_currents.tap import TapBrazeCurrents
+
+    Lines = tuple[bytes, int]
 
 
 @dataclass(slots=True)
@@ -49,6 +53,9 @@ class FieldMetadata(Metadata):
 
 STATE_SECONDS: Final = 1.0
 """Least time between two STATEs, but for the last of a stream."""
+HELD_BYTES: Final = 32_000_000
+"""Most lines of a file that are held until it is decoded to its end; those of Braze's 15,000 events are some 25 MB.
+What a larger file has beyond that is decoded twice, for memory's sake."""
 
 
 class CurrentsStream(Stream):
@@ -72,6 +79,7 @@ class CurrentsStream(Stream):
         self._files: list[File] | None = None
         self._bookmark = Bookmark.from_state({})
         self._state_at = float("-inf")
+        self._leaving: Iterator[None] = iter(())
         super().__init__(tap, schema=None, name=name)
         entry = tap.input_catalog.get_stream(name) if tap.input_catalog else None
         known = entry.schema.to_dict() if entry else {}
@@ -199,9 +207,7 @@ class CurrentsStream(Stream):
             yield from super()._sync_records(context, write_messages=write_messages)
             return
         with self.get_record_counter() as counter, self.get_sync_timer():
-            for maker, block in self._read():
-                self._currents.message_writer.write_lines(maker.lines(block))
-                counter.increment(len(block))
+            self._emit(counter.increment)
         self._write_state()
 
     def _is_plain(self) -> bool:
@@ -219,29 +225,90 @@ class CurrentsStream(Stream):
 
     def _read(self) -> Iterator[tuple[RecordMaker, list[Event]]]:
         """All records, in blocks; when the next block is asked for, the records of the one before are out."""
+        for fetched in self._fetched():
+            try:
+                decoded, maker = self._decoded(fetched)
+                decoded.check()
+            except (FileError, UnreadableFileError) as error:
+                if not self._goes_on_without(fetched.file, error):
+                    return
+                continue
+            for block in decoded.blocks_again():
+                yield maker, block
+                if self._currents.is_stopping:
+                    return
+            self._advance(fetched.file, decoded)
+
+    def _emit(self, count: Callable[[int], None]) -> None:
+        """All records as lines. Those of a file leave while the next one is decoded, for the target to have work."""
+        for fetched in self._fetched():
+            try:
+                decoded, maker = self._decoded(fetched)
+                lines = self._lines(decoded, maker)
+            except (FileError, UnreadableFileError) as error:  # noqa: PERF203 - a file each
+                self._finish_leaving()
+                if not self._goes_on_without(fetched.file, error):
+                    return
+            else:
+                self._finish_leaving()
+                self._leaving = self._leave(fetched.file, decoded, lines, count)
+                if not isinstance(lines, list):
+                    self._finish_leaving()  # it is too large to be there beside the next one
+        self._finish_leaving()
+
+    def _fetched(self) -> Iterator[Fetched]:
         tap = self._currents
         if tap.is_stopping:
             return
         if self._files is None:
             self._files = self._selected()
         for fetched in fetched_in_order(self._files, tap.bucket.fetch, tap.settings.max_parallel_files):
-            file = fetched.file
-            try:
-                decoded = decode(fetched.data(), file.size)
-                if self._merge(decoded.writer_schema) and self._adopt():
-                    super()._write_schema_message()
-                now = dt.datetime.now(dt.timezone.utc)
-                maker = RecordMaker(self.name, self._columns, file, tap.settings.expand_json, now)
-                for block in decoded.blocks():
-                    yield maker, block
-                    if tap.is_stopping:
-                        return
-            except (FileError, UnreadableFileError) as error:
-                if not self._goes_on_without(file, error):
-                    return
-            else:
-                self._warn_of_nulls(file, decoded)
-                self._advance(file)
+            yield fetched
+            if tap.is_stopping:
+                return
+
+    def _decoded(self, fetched: Fetched) -> tuple[DecodedFile, RecordMaker]:
+        """A file whose frame is sound, and what makes its records; its new columns are announced."""
+        file = fetched.file
+        decoded = decode(fetched.data(), file.size)
+        if self._merge(decoded.writer_schema) and self._adopt():
+            self._finish_leaving()  # they belong to the SCHEMA before
+            super()._write_schema_message()
+        now = dt.datetime.now(dt.timezone.utc)
+        return decoded, RecordMaker(self.name, self._columns, file, self._currents.settings.expand_json, now)
+
+    def _lines(self, decoded: DecodedFile, maker: RecordMaker) -> Iterable[Lines]:
+        """A file's lines, those of a block in one piece, once all of it was decoded."""
+        held: list[Lines] = []
+        size = 0
+        blocks = decoded.blocks()
+        for block in blocks:
+            held.append((maker.lines(block), len(block)))
+            size += len(held[-1][0])
+            next(self._leaving, None)
+            if size > HELD_BYTES:
+                break
+        else:
+            return held
+        for _ in blocks:
+            next(self._leaving, None)
+        return chain(held, ((maker.lines(block), len(block)) for block in decoded.blocks_again(len(held))))
+
+    def _leave(
+        self, file: File, decoded: DecodedFile, lines: Iterable[Lines], count: Callable[[int], None]
+    ) -> Iterator[None]:
+        """Write the lines of a file, a block at each step, and then advance; a signal ends it between two blocks."""
+        for block, records in lines:
+            if self._currents.is_stopping:
+                return
+            self._currents.message_writer.write_lines(block)
+            count(records)
+            yield
+        self._advance(file, decoded)
+
+    def _finish_leaving(self) -> None:
+        for _ in self._leaving:
+            pass
 
     def _warn_of_nulls(self, file: File, decoded: DecodedFile) -> None:
         if decoded.not_finite:
@@ -249,7 +316,14 @@ class CurrentsStream(Stream):
             self.logger.warning("%s: numbers that JSON does not have are null: %s.", file.key, fields)
 
     def _goes_on_without(self, file: File, error: Exception) -> bool:
-        """Set an unreadable file aside, if so configured; else the stream ends before it."""
+        """Set an unreadable file aside, if so configured; else the stream ends before it.
+
+        One that was deleted since it was listed is passed over: nobody will ever read it, and a next run not list it.
+        """
+        if isinstance(error, GoneError) and self._currents.bucket.is_deleted(file):
+            self.logger.warning("%s: it was deleted since it was listed, and is passed over unread.", file.key)
+            self._bookmark.read(file)
+            return True
         if self._currents.settings.is_set_aside:
             self._bookmark.set_aside(file, str(error))
             self.logger.warning("%s: %s. It is set aside and tried again next time.", file.key, error)
@@ -260,8 +334,9 @@ class CurrentsStream(Stream):
         self._currents.incomplete.append(self.name)
         return False
 
-    def _advance(self, file: File) -> None:
+    def _advance(self, file: File, decoded: DecodedFile) -> None:
         """Count a file as read: its last record is out (crash before: it is read again; after: it is not)."""
+        self._warn_of_nulls(file, decoded)
         self._bookmark.read(file)
         now = time.monotonic()
         if line := self._progress.done(file.size, now):

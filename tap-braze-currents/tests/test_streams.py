@@ -17,6 +17,7 @@ from braze_sandbox.currents import filler, schemas
 from braze_sandbox.currents.writing import NEW_LAYOUT, OLD_LAYOUT, SYNC_BYTES, Layout, avro_file
 from tap_braze_currents import streams
 from tap_braze_currents.bookmarks import Bookmark, Selection
+from tap_braze_currents.decoding import DecodedFile
 from tap_braze_currents.errors import FileError, IncompleteError, SettingsError, TerminatedError
 from tap_braze_currents.files import File
 from tap_braze_currents.keys import parse
@@ -575,7 +576,14 @@ def without_fields(path: Path) -> None:
     path.write_bytes(avro_file(schema(), events("x")).replace(b'"fields"', b'"fieldz"'))
 
 
-BAD = [cut_in_a_block, cut_in_the_header, empty, not_avro, without_fields]
+def damaged_in_the_second_block(path: Path) -> None:
+    """Spoil a record in a block whose frame is sound: decoding alone can tell."""
+    content, second = two_blocks()
+    at = content.index(b"x" * 1_000, second) - 2  # the size of the note
+    path.write_bytes(content[:at] + b"\xff\xff" + content[at + 2 :])
+
+
+BAD = [cut_in_a_block, cut_in_the_header, empty, not_avro, without_fields, damaged_in_the_second_block]
 
 
 def mend(path: Path, content: bytes, modified: float) -> None:
@@ -632,6 +640,48 @@ def test_an_unreadable_file_may_be_set_aside(
     assert run(config, third.state).ids() == []
 
 
+@pytest.mark.parametrize("held_bytes", [0, streams.HELD_BYTES])
+@pytest.mark.parametrize("is_plain", [True, False])
+@pytest.mark.parametrize("choice", ["stop", "set_aside"])
+def test_no_record_leaves_of_a_file_that_is_damaged_further_on(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, choice: str, is_plain: bool, held_bytes: int
+) -> None:
+    monkeypatch.setattr(streams, "HELD_BYTES", held_bytes)
+    if not is_plain:
+        monkeypatch.setattr(streams.CurrentsStream, "_is_plain", lambda _: False)
+    config = folder.config | {"on_unreadable_file": choice}
+    folder.put_file(two_blocks()[0], NOON)
+    damaged_in_the_second_block(bad := folder.put("b", modified=NOON + 1))
+    os.utime(bad, (NOON + 1, NOON + 1))
+    folder.put("c", modified=NOON + 2)
+    first = run(config)
+    whole = [str(number) for number in range(40)]
+    assert first.ids() == whole + (["c"] if choice == "set_aside" else [])
+    assert run(config, first.state).ids() == []
+    mend(bad, two_blocks()[0], NOON + 1)
+    assert run(config, first.state).ids() == whole + (["c"] if choice == "stop" else [])
+
+
+def test_a_file_too_large_to_be_held_gives_the_same(mixed: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    mixed.put("n", share=("float", float("nan")))
+    mixed.put_file(two_blocks()[0])
+    held = run(mixed.config)
+    again: list[int] = []
+    blocks_again = DecodedFile.blocks_again
+
+    def noting(file: DecodedFile, start: int) -> Any:
+        again.append(start)
+        return blocks_again(file, start)
+
+    monkeypatch.setattr(DecodedFile, "blocks_again", noting)
+    monkeypatch.setattr(streams, "HELD_BYTES", 0)
+    decoded_again = run(mixed.config)
+    assert again
+    assert set(again) == {1}  # the first block of each is held
+    without_time = [message | {"time_extracted": None} for message in held.messages]
+    assert [message | {"time_extracted": None} for message in decoded_again.messages] == without_time
+
+
 def test_a_file_cut_between_blocks_is_told_by_the_listing(folder: Folder) -> None:
     content, second = two_blocks()
     path = folder.put_file(content)
@@ -652,25 +702,55 @@ def test_a_file_cut_between_blocks_is_told_by_the_listing(folder: Folder) -> Non
     assert isinstance(done.error, IncompleteError)
 
 
-def test_a_file_that_went_between_listing_and_fetching_stops_its_stream(
-    folder: Folder, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = folder.put("a")
+def gone_once_listed(*paths: Path) -> Callable[[TapBrazeCurrents], None]:
+    """Take files away between the first listing and the fetching."""
 
-    def take_away(tap: TapBrazeCurrents) -> None:
+    def prepare(tap: TapBrazeCurrents) -> None:
         listed = tap.bucket.files
 
         def then_gone(*arguments: Any) -> Iterator[Any]:
             yield from list(listed(*arguments))
-            path.unlink()
+            for path in paths:
+                path.unlink(missing_ok=True)
 
         tap.bucket.files = then_gone  # type: ignore[assignment]
 
-    done = run(folder.config, prepare=take_away)
+    return prepare
+
+
+@pytest.mark.parametrize("is_plain", [True, False])
+@pytest.mark.parametrize("choice", ["stop", "set_aside"])
+def test_a_file_that_was_deleted_between_listing_and_fetching_is_passed_over(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, choice: str, is_plain: bool
+) -> None:
+    if not is_plain:
+        monkeypatch.setattr(streams.CurrentsStream, "_is_plain", lambda _: False)
+    config = folder.config | {"on_unreadable_file": choice}
+    folder.put("a", modified=NOON)
+    gone = folder.put("b", modified=NOON + 1)
+    folder.put("c", modified=NOON + 2)
+    done = run(config, prepare=gone_once_listed(gone))
+    assert (done.ids(), done.error) == (["a", "c"], None)
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [str(gone) in message and "was deleted" in message for message in said] == [True]
+    assert "set_aside" not in json.dumps(done.state)
+    assert run(config, done.state).ids() == []
+    folder.put("again", modified=NOON + 3, offset=2)
+    assert run(config, done.state).ids() == ["again"]
+
+
+def test_a_folder_that_is_gone_as_a_whole_is_not_taken_for_deleted_files(
+    folder: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A disk that is no longer mounted looks like that."""
+    paths = [folder.put("a", modified=NOON), folder.put("b", modified=NOON + 1)]
+    contents = [path.read_bytes() for path in paths]
+    done = run(folder.config, prepare=gone_once_listed(*paths))
     assert isinstance(done.error, IncompleteError)
     assert "it is gone" in caplog.text
-    folder.put("b", modified=NOON + 1)
-    assert run(folder.config, done.state).ids() == ["b"]
+    for at, (path, content) in enumerate(zip(paths, contents, strict=True)):
+        mend(path, content, NOON + at)
+    assert run(folder.config, done.state).ids() == ["a", "b"]
 
 
 # The end before the end

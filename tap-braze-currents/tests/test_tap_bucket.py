@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import shutil
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from braze_sandbox.currents.writing import avro_file
 from fsspec.implementations.local import LocalFileSystem
 from tap_braze_currents import bucket as bucket_module
 from tap_braze_currents.bucket import HEADER_BYTES, Bucket
-from tap_braze_currents.errors import BucketError, FileError, SettingsError
+from tap_braze_currents.errors import BucketError, FileError, GoneError, SettingsError
 from tap_braze_currents.settings import read_settings
 from tap_braze_currents.tap import TapBrazeCurrents
 
@@ -294,18 +295,30 @@ def test_a_file_is_fetched_whole_or_its_head(bucket: FolderBucket, moto_bucket: 
 
 def test_a_file_that_went_after_the_listing(bucket: FolderBucket, moto_bucket: MotoBucket, tmp_path: Path) -> None:
     for made in (bucket, moto_bucket):
-        made.put(key(), b"abc")
+        for number in (1, 2):
+            made.put(key(number), b"abc")
         opened_bucket = opened(made.settings)
-        (file,) = files(opened_bucket)
-        made.delete(key())
-        with pytest.raises(FileError, match="it is gone: it was listed and cannot be found any more"):
-            opened_bucket.fetch(file)
-    path = put_on_disk(tmp_path, key())
+        first, second = sorted(files(opened_bucket), key=lambda file: file.key)
+        assert not opened_bucket.is_deleted(first)
+        made.delete(key(1))
+        with pytest.raises(GoneError, match="it is gone: it was listed and cannot be found any more"):
+            opened_bucket.fetch(first)
+        assert opened_bucket.is_deleted(first)
+        made.put(key(1), b"another version")
+        assert not opened_bucket.is_deleted(first)
+        for number in (1, 2):
+            made.delete(key(number))
+        assert not opened_bucket.is_deleted(first)
+        assert not opened_bucket.is_deleted(second)
+    paths = [put_on_disk(tmp_path, key(number)) for number in (1, 2)]
     local = opened({"path": str(tmp_path)})
-    (file,) = files(local)
-    path.unlink()
-    with pytest.raises(FileError, match="it is gone"):
+    file = next(file for file in files(local) if file.key == str(paths[0]))
+    paths[0].unlink()
+    with pytest.raises(GoneError, match="it is gone"):
         local.fetch(file)
+    assert local.is_deleted(file)
+    shutil.rmtree(tmp_path / FIRST)
+    assert not local.is_deleted(file)
 
 
 @pytest.mark.parametrize(
