@@ -91,6 +91,28 @@ CONFIG: Final = th.PropertiesList(
         description="A profile of the AWS configuration files; it may assume a role.",
     ),
     th.Property(
+        "aws_role_arn",
+        th.StringType,
+        title="AWS role",
+        description=(
+            "ARN of a role to read the bucket in, as for one of another account. It is assumed with the credentials "
+            "above, and again before it expires."
+        ),
+    ),
+    th.Property(
+        "aws_role_session_name",
+        th.StringType,
+        default="tap-braze-currents",
+        title="AWS role session",
+        description="What the session in that role is called in the logs of AWS.",
+    ),
+    th.Property(
+        "aws_role_external_id",
+        th.StringType,
+        title="AWS role's external ID",
+        description="The external ID, if the role asks for one.",
+    ),
+    th.Property(
         "requester_pays",
         th.BooleanType,
         default=False,
@@ -192,6 +214,9 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         )
     if config.get("aws_profile"):
         s3["profile"] = config["aws_profile"]
+    if config.get("aws_role_arn"):
+        role = ("aws_role_arn", "aws_role_session_name", "aws_role_external_id")
+        s3 |= {name.removeprefix("aws_"): config[name] for name in role if config.get(name)}
     if config.get("s3_endpoint_url"):
         s3["endpoint_url"] = config["s3_endpoint_url"]
     if config.get("requester_pays"):

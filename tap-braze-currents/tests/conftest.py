@@ -120,11 +120,13 @@ class FaultyS3:
     Attributes:
         faults: What goes wrong; the first one that fits a request is taken, as often as it says.
         requests: What was asked, in its order: method, key (empty for a listing) and query.
+        access_keys: The access keys that requests were signed with, in the same order.
     """
 
     endpoint_url: str = ""
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str, str]] = field(default_factory=list)
+    access_keys: list[str] = field(default_factory=list)
     _moto: Any = field(default_factory=lambda: DomainDispatcherApplication(create_backend_app))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -137,6 +139,8 @@ class FaultyS3:
         key = unquote(environ["PATH_INFO"]).lstrip("/").partition("/")[2]
         with self._lock:
             self.requests.append((environ["REQUEST_METHOD"], key, environ.get("QUERY_STRING", "")))
+            signed = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2]
+            self.access_keys.append(signed.partition("/")[0])
             fault = next((fault for fault in self.faults if fault.times and fnmatch.fnmatchcase(key, fault.key)), None)
             if fault:
                 fault.times -= 1
@@ -144,6 +148,8 @@ class FaultyS3:
             fault.before()
         if fault and fault.status:
             body = f"<Error><Code>{fault.code}</Code><Message>made to fail</Message></Error>"
+            if environ["REQUEST_METHOD"] == "POST":  # STS, whose errors have a frame
+                body = f"<ErrorResponse>{body}</ErrorResponse>"
             return Response(body, fault.status, content_type="application/xml")(environ, start_response)
         body = self._moto(environ, start_response)
         # The Content-Length stays, so that the client sees the connection end too early.
@@ -249,6 +255,7 @@ def moto_bucket(moto_server: FaultyS3) -> Iterator[MotoBucket]:
     s3_backends[DEFAULT_ACCOUNT_ID]["aws"].create_bucket("bucket", "us-east-1")
     moto_server.faults.clear()
     moto_server.requests.clear()
+    moto_server.access_keys.clear()
     yield MotoBucket("bucket", S3(moto_server.endpoint_url).settings("bucket"), moto_server)
     s3_backends[DEFAULT_ACCOUNT_ID]["aws"].reset()
 

@@ -16,6 +16,8 @@ from botocore.loaders import JSONFileLoader
 from braze_sandbox.currents import filler, schemas
 from braze_sandbox.currents.writing import avro_file
 from fsspec.implementations.local import LocalFileSystem
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.sts.models import AssumedRole, sts_backends
 from tap_braze_currents import bucket as bucket_module
 from tap_braze_currents.bucket import HEADER_BYTES, Bucket
 from tap_braze_currents.errors import BucketError, FileError, GoneError, SettingsError
@@ -434,6 +436,77 @@ def test_a_profile_is_used(bucket: FolderBucket, tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
     some = {name: bucket.settings[name] for name in ("path", "s3_endpoint_url")}
     assert len(keys(opened(some, aws_profile="reader"))) == 1
+
+
+ROLE = "arn:aws:iam::123456789012:role/currents-reader"
+
+
+@pytest.fixture
+def roles_taken_up(moto_bucket: MotoBucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[AssumedRole]]:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", moto_bucket.server.endpoint_url)
+    backend = sts_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    yield backend.assumed_roles
+    backend.reset()
+
+
+@pytest.mark.parametrize("source", ["settings", "profile", "environment"])
+def test_a_role_is_taken_up(
+    moto_bucket: MotoBucket,
+    roles_taken_up: list[AssumedRole],
+    source: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moto_bucket.put(key(), b"abc")
+    access, secret = moto_bucket.settings["aws_access_key_id"], moto_bucket.settings["aws_secret_access_key"]
+    config = dict(moto_bucket.settings)
+    if source != "settings":
+        del config["aws_access_key_id"], config["aws_secret_access_key"]
+    if source == "profile":
+        (tmp_path / "credentials").write_text(
+            f"[reader]\naws_access_key_id = {access}\naws_secret_access_key = {secret}\n"
+        )
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+        config["aws_profile"] = "reader"
+    if source == "environment":
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", access)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    moto_bucket.server.access_keys.clear()
+    made = opened(config, aws_role_arn=ROLE, aws_role_session_name="nightly", aws_role_external_id="an-id")
+    (file,) = files(made)
+    assert made.fetch(file) == b"abc"
+    (role,) = roles_taken_up
+    assert (role.role_arn, role.session_name, role.external_id) == (ROLE, "nightly", "an-id")
+    asked, *rest = moto_bucket.server.access_keys
+    assert asked == access
+    assert len(rest) > 1
+    assert set(rest) == {role.access_key_id}
+
+
+def test_a_role_is_taken_up_again_before_it_expires(
+    moto_bucket: MotoBucket, roles_taken_up: list[AssumedRole], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moto_bucket.put(key(), b"abc")
+    soon = dt.datetime.now(dt.timezone.utc).replace(tzinfo=None) + dt.timedelta(minutes=5)
+    expiration = property(lambda _: soon, lambda *_: None)
+    monkeypatch.setattr(AssumedRole, "expiration", expiration, raising=False)
+    made = opened(moto_bucket.settings, aws_role_arn=ROLE)
+    (file,) = files(made)
+    before = len(roles_taken_up)
+    assert made.fetch(file) == b"abc"
+    assert len(roles_taken_up) > before
+    assert {role.session_name for role in roles_taken_up} == {"tap-braze-currents"}
+
+
+def test_a_role_that_is_refused(moto_bucket: MotoBucket, roles_taken_up: list[AssumedRole]) -> None:
+    moto_bucket.server.fail(key="", status=403, code="AccessDenied")
+    refused(opened(moto_bucket.settings, aws_role_arn=ROLE), "AccessDenied")
+    assert roles_taken_up == []
+
+
+def test_a_role_without_credentials_to_take_it_up(moto_bucket: MotoBucket) -> None:
+    some = {name: moto_bucket.settings[name] for name in ("path", "s3_endpoint_url")}
+    refused(opened(some, aws_role_arn=ROLE), "NoCredentialsError")
 
 
 def test_requester_pays_is_said_with_every_request(moto_bucket: MotoBucket) -> None:

@@ -84,6 +84,13 @@ def test_credentials_as_s3fs_names_them() -> None:
     }
     assert settings(aws_profile="reader").s3 == {"profile": "reader"}
     assert "a-made-up-secret" not in repr(made)
+    role = {"aws_role_arn": "arn:aws:iam::1:role/r", "aws_role_session_name": "nightly", "aws_role_external_id": "x"}
+    assert settings(**role).s3 == {
+        "role_arn": "arn:aws:iam::1:role/r",
+        "role_session_name": "nightly",
+        "role_external_id": "x",
+    }
+    assert settings(**role | {"aws_role_arn": None}).s3 == {}
 
 
 @pytest.mark.parametrize(
