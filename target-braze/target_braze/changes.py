@@ -209,6 +209,12 @@ class Changes:
         self._live = self._names.live
         return self._hasher.record_seed(mapper.fingerprint(numbers))
 
+    def column_of(self, stream: str, attribute: str) -> str:
+        """The column of a stream that an attribute comes from."""
+        _, mapper = self._mappers[stream]
+        sources = (source for source, column in mapper.columns.items() if column and column.name == attribute)
+        return next(sources, attribute)
+
     # Before a heap of records
 
     def fetch(self, records: Iterable[Attributes]) -> list[Person]:

@@ -5,13 +5,12 @@ What does not fit together is an error that names the line of the settings to ch
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze import values
 from target_braze.errors import SettingsError
+from target_braze.findings import settings_line
 from target_braze.nested import to_nested
 from target_braze.policies import Rounding
 from target_braze.schema import Kind, Schema, kind_of
@@ -117,7 +116,7 @@ class Columns:
                 what = "Conflicting identifiers" if column.name in IDENTIFIERS else "Two columns for one attribute"
                 raise SettingsError(
                     f"{what}: in stream {self._stream!r} the columns {other!r} and {source!r} are both to become "
-                    f"{column.name!r}. Leave one out: `{self._line(source, None)}`."
+                    f"{column.name!r}. Leave one out: `{settings_line(self._stream, source, None)}`."
                 )
         self.by_source[source] = column
 
@@ -134,10 +133,10 @@ class Columns:
         names = list(schema["properties"])
         if is_usable or not names or schema.get("additionalProperties"):
             return
+        line = settings_line(self._stream, names[0], identify_by[0])
         raise SettingsError(
             f"Missing identifier: stream {self._stream!r} has no column for any of {', '.join(identify_by)}, so its "
-            f"records name nobody. Say which column it is: `{self._line(names[0], identify_by[0])}`, or change "
-            "`identify_by`."
+            f"records name nobody. Say which column it is: `{line}`, or change `identify_by`."
         )
 
     def _plan(self, source: str, schema: Schema) -> Column | None:
@@ -194,9 +193,10 @@ class Columns:
             return source
         if self._settings.lookalikes == "map":
             return meant
+        line = settings_line(self._stream, source, meant)
         raise SettingsError(
             f"Stream {self._stream!r} has a column {source!r}, which looks like Braze's standard field {meant!r} but "
-            f"would become a custom one beside it. Add to the settings: `{self._line(source, meant)}` (or null to "
+            f"would become a custom one beside it. Add to the settings: `{line}` (or null to "
             f"leave it out, or {source} to send it as it is); or set `lookalikes` to map or send."
         )
 
@@ -209,9 +209,10 @@ class Columns:
         if name in PRIMARY_IDENTIFIERS or name in ALIAS_FIELDS:
             # as an attribute it would decide whom the object reaches, or void it: at most one identifier per object
             kind = "user_alias" if name in ALIAS_FIELDS else name
+            line = settings_line(self._stream, source, None)
             raise SettingsError(
                 f"Stream {self._stream!r}, column {source!r}: {name!r} is an identifier and cannot be an attribute. "
-                f"Add {kind} to `identify_by` to name people by it, or leave it out: `{self._line(source, None)}`."
+                f"Add {kind} to `identify_by` to name people by it, or leave it out: `{line}`."
             )
         problem = name_problem(name)
         if name in self._layout.reserved and name not in self._layout.fields:
@@ -219,7 +220,7 @@ class Columns:
         if problem:
             raise SettingsError(
                 f"Stream {self._stream!r}, column {source!r}: {problem} Add to the settings: "
-                f"`{self._line(source, 'another_name')}` (or null to leave it out)."
+                f"`{settings_line(self._stream, source, 'another_name')}` (or null to leave it out)."
             )
 
     def _check_policies(self, source: str, name: str, kind: Kind, field: FieldSettings, *, is_identifier: bool) -> None:
@@ -255,9 +256,3 @@ class Columns:
             return field.buckets
         convert = _CONVERSIONS.get(kind)
         return convert if convert is None or field.decimals is None else Rounding(field.decimals, convert)
-
-    def _line(self, source: str, name: str | None) -> str:
-        """The line of the settings that gives a column a name, or leaves it out."""
-        column = source if re.fullmatch(r"[A-Za-z_][\w-]*", source) else json.dumps(source)
-        stream = self._stream if re.fullmatch(r"[A-Za-z_][\w-]*", self._stream) else json.dumps(self._stream)
-        return f"streams: {{{stream}: {{fields: {{{column}: {name or 'null'}}}}}}}"

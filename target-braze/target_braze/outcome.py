@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from target_braze.plan import HOURLY_LIMIT
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _OUTCOMES: Final = ("delivered", "unchanged", "held", "rejected", "unfinished")
 _MAX_REASONS: Final = 10
+_MAX_ATTRIBUTES: Final = 30
 
 
 def outcome_lines(summary: Mapping[str, Any], path: Path) -> Iterator[str]:
@@ -26,6 +29,12 @@ def outcome_lines(summary: Mapping[str, Any], path: Path) -> Iterator[str]:
     again = f" ({summary['retries']:,} of them again)" if summary["retries"] else ""
     points, seconds = f"{summary['data_points']:,} data points", f"{summary['seconds']:,.1f} seconds"
     yield f"{summary['requests']:,} requests{again}, {points}, {seconds}."
+    for name, stream in summary["streams"].items():
+        yield from _held_lines(name, stream["held_attributes"])
+        if summary["dry_run"]:
+            yield from _attribute_lines(name, stream)
+    if "plan" in summary:
+        yield from _plan_lines(summary["plan"])
     reasons = list(summary["rejections"].items())
     if reasons:
         yield f"Rejected, and why (each in rejected.jsonl beside {path}):"
@@ -34,3 +43,42 @@ def outcome_lines(summary: Mapping[str, Any], path: Path) -> Iterator[str]:
     if len(reasons) > _MAX_REASONS:
         yield f"  and {len(reasons) - _MAX_REASONS} more reasons"
     yield f"Summary: {path}"
+
+
+def _held_lines(stream: str, held: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if held:
+        yield f"Held back in stream {stream} (by its `fields`; each goes out when its time has come):"
+    for each in held:
+        changes, saved = each["changes"], each["data_points_saved"]
+        yield f"  {each['attribute']}: {changes:,} changes by {each['policy']}, {saved:,} data points saved"
+
+
+def _attribute_lines(stream: str, counted: Mapping[str, Any]) -> Iterator[str]:
+    """What would change, as a table."""
+    updates = counted["attribute_updates"]
+    if not updates:
+        return
+    shown = list(updates)[:_MAX_ATTRIBUTES]
+    width = max(len("attribute"), *map(len, shown))
+    yield f"What would change in stream {stream}:"
+    yield f"  {'attribute':{width}}  {'people':>12}  {'data points':>12}"
+    for name in shown:
+        yield f"  {name:{width}}  {updates[name]:>12,}  {counted['attributes'].get(name, 0):>12,}"
+    if len(updates) > len(shown):
+        yield f"  and {len(updates) - len(shown)} more attributes, in the summary"
+
+
+def _plan_lines(plan: Mapping[str, Any]) -> Iterator[str]:
+    yield (
+        f"It would take {_minutes(plan['minutes'])} at `max_requests_per_second`, and "
+        f"{_minutes(plan['minutes_at_hourly_limit'])} where the account allows {HOURLY_LIMIT:,} requests an hour."
+    )
+    if plan["habits"]:
+        yield "Costly habits, and the line of the settings that would mend each:"
+    for habit in plan["habits"]:
+        yield f"  {habit['stream']}, {habit['attribute']} ({habit['data_points']:,} data points): {habit['habit']}"
+        yield f"    {habit['settings']}"
+
+
+def _minutes(minutes: float) -> str:
+    return "less than a minute" if minutes < 1 else f"{minutes:,.0f} minutes"

@@ -16,14 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from target_braze import instances
 from target_braze.acknowledgement import Acknowledger
 from target_braze.changes import Changes
 from target_braze.digests import unknown
+from target_braze.doubts import Doubts, forget
 from target_braze.errors import DataPointLimitError, DeadLetterError, SettingsError
 from target_braze.hashes import Hasher
 from target_braze.ledger import Ledger
 from target_braze.names import Names
 from target_braze.packing import Packer, Request
+from target_braze.plan import Plan
 from target_braze.rehearsal import Rehearsal
 from target_braze.rejections import Rejection
 from target_braze.reports import Report
@@ -71,7 +74,7 @@ class Run:
         self._data_points = 0
         self._ledger = Ledger.open(
             settings.ledger,
-            endpoint=endpoint,
+            endpoint=settings.base_url or instances.SANDBOX,
             api_key=settings.api_key,
             ledger_key=settings.ledger_key,
             is_rehearsal=settings.dry_run,
@@ -85,7 +88,15 @@ class Run:
             int(time.time()),
             is_resync=settings.full_resync,
         )
+        self._doubts = Doubts(self._ledger.meta_get, self._ledger.meta_put)
+        if people := forget(self._doubts.left(), self._ledger, names):
+            self._logger.info(
+                "The last run did not see what became of changes of %d people; what comes of these next is sent.",
+                people,
+            )
+        self._doubts.clear()
         self._delivery: Delivery | Rehearsal | None = None
+        self._plan = Plan() if settings.dry_run else None
         if settings.dry_run:
             self._delivery = Rehearsal(self)
             self._emit = _emit_nothing  # a bookmark must not move past what was never sent
@@ -157,6 +168,8 @@ class Run:
             self._pack(change.update)
         elif change.replaces is not None:
             self._packer.replace(change.replaces, change.update)
+        if self._plan is not None:
+            self._plan.note(attributes, change)
         if change.held:
             self.tally.held(attributes.stream, change.held)
         if change.update is None:
@@ -234,13 +247,19 @@ class Run:
         return summary
 
     def _counted(self) -> dict[str, Any]:
-        return self.tally.summary(time.monotonic() - self._started, dry_run=self._settings.dry_run)
+        summary = self.tally.summary(time.monotonic() - self._started, dry_run=self._settings.dry_run)
+        if self._plan is not None:
+            per_second = self._settings.max_requests_per_second
+            summary["plan"] = self._plan.summary(summary["streams"], self.changes.column_of, per_second)
+        return summary
 
     def _submit(self, request: Request, position: int) -> None:
         self._spend(request)
         self._submitted = position
         if self._delivery is None:
             self._delivery = self._begin_delivery()
+        if not self._settings.dry_run:
+            self._doubts.note(position, request.objects)
         self._delivery.submit(position, request)
 
     def _begin_delivery(self) -> Delivery:
@@ -324,6 +343,7 @@ class Run:
 
     def ended(self, position: int) -> None:
         """Acknowledge what a request that has ended was the last to hold up."""
+        self._doubts.ended(position)
         self._acknowledger.ended(position)
         self._acknowledge()
 

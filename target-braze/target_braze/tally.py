@@ -58,9 +58,11 @@ class StreamTally:
     def summary(self) -> dict[str, Any]:
         """What `summary.json` says of one stream."""
         attributes: Counter[str] = Counter()
+        users: Counter[str] = Counter()
         for shape, count in self.shapes.items():
             for name, points in shape.data_points.items():
                 attributes[name] += points * count
+                users[name] += count
         return {
             "records": self.records,
             "delivered": self.delivered,
@@ -73,6 +75,7 @@ class StreamTally:
             "objects": sum(self.shapes.values()),
             "data_points": sum(attributes.values()),
             "attributes": dict(attributes.most_common()),
+            "attribute_updates": dict(users.most_common()),
             "rejections": dict(self.rejections.most_common()),
             "left_out": dict(self.left_out.most_common()),
             "held_attributes": [

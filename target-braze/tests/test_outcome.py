@@ -55,3 +55,43 @@ def test_no_more_than_ten_reasons() -> None:
 
 def test_ten_reasons_are_all_there_are() -> None:
     assert not any("more reasons" in line for line in lines(rejections={f"reason {n}": 1 for n in range(10)}))
+
+
+def streams(**counted: Any) -> dict[str, Any]:
+    return {"people": {"held_attributes": [], "attribute_updates": {}, "attributes": {}, **counted}}
+
+
+def test_what_is_held_is_told_with_what_it_saved() -> None:
+    held = [{"attribute": "visits", "policy": "tolerance", "changes": 3_750, "data_points_saved": 4_000}]
+    assert lines(streams=streams(held_attributes=held))[2:4] == [
+        "Held back in stream people (by its `fields`; each goes out when its time has come):",
+        "  visits: 3,750 changes by tolerance, 4,000 data points saved",
+    ]
+
+
+def test_a_dry_run_tells_what_would_change_and_how_long_it_takes() -> None:
+    habit = {"stream": "people", "attribute": "tier", "habit": "changed", "data_points": 5, "settings": "streams: …"}
+    told = lines(
+        dry_run=True,
+        streams=streams(attribute_updates={"tier": 1_200, "email": 7}, attributes={"tier": 1_200}),
+        plan={"minutes": 0.2, "minutes_at_hourly_limit": 12.4, "habits": [habit]},
+    )
+    assert told[3:] == [
+        "What would change in stream people:",
+        "  attribute        people   data points",
+        "  tier              1,200         1,200",
+        "  email                 7             0",
+        (
+            "It would take less than a minute at `max_requests_per_second`, and 12 minutes where the account allows "
+            "250,000 requests an hour."
+        ),
+        "Costly habits, and the line of the settings that would mend each:",
+        "  people, tier (5 data points): changed",
+        "    streams: …",
+        f"Summary: {PATH}",
+    ]
+
+
+def test_more_attributes_than_fit_are_counted() -> None:
+    told = lines(dry_run=True, streams=streams(attribute_updates={f"a{n}": 1 for n in range(33)}))
+    assert "  and 3 more attributes, in the summary" in told

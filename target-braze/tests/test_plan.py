@@ -1,0 +1,78 @@
+"""The plan of a dry run: which habits cost more than they need, and how long it takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from target_braze.changes import Change
+from target_braze.plan import Plan
+from target_braze.updates import Attributes, Form, Identity
+
+NAMES = ("days_since_order", "churn_score", "tier")
+FORM = Form(NAMES, (1, 1, 1), {})
+
+
+def attributes(days: str = "3", score: str = "0.51", tier: str = '"gold"') -> Attributes:
+    values = [value.encode() for value in (days, score, tier)]
+    return Attributes("people", Identity("external_id", "1"), b'"external_id":"1"', FORM, values)
+
+
+def plan(*changes: tuple[Attributes, tuple[int, ...]], is_known: bool = True) -> Plan:
+    watching = Plan()
+    for said, chosen in changes:
+        watching.note(said, Change(said.update(chosen), is_known=is_known))
+    return watching
+
+
+def habits(watching: Plan, **counted: Any) -> list[tuple[str, str]]:
+    stream = {"requests": 1, "unchanged": 0, "held": 0, "attributes": {}, **counted}
+    found = watching.summary({"people": stream}, lambda _, name: f"{name}_column", 1000)["habits"]
+    return [(habit["attribute"], habit["settings"].split(": ", 3)[3]) for habit in found]
+
+
+@pytest.mark.parametrize(
+    ("said", "chosen", "expected"),
+    [
+        pytest.param(
+            attributes(),
+            (0,),
+            [("days_since_order", "{days_since_order_column: {bucket: [7, 30, 90]}}}}")],
+            id="relative",
+        ),
+        pytest.param(attributes(days='"long"'), (0,), [], id="only its name is relative"),
+        pytest.param(
+            attributes(score="0.512464"), (1,), [("churn_score", "{churn_score_column: {round: 2}}}}")], id="fraction"
+        ),
+        pytest.param(attributes(score="0.51"), (1,), [], id="short fraction"),
+        pytest.param(attributes(tier='"0.512464"'), (2,), [], id="text"),
+    ],
+)
+def test_a_habit_is_told_with_the_line_that_mends_it(
+    said: Attributes, chosen: tuple[int, ...], expected: list[tuple[str, str]]
+) -> None:
+    assert habits(plan((said, chosen))) == expected
+
+
+@pytest.mark.parametrize(
+    ("unchanged", "is_known", "is_told"),
+    [
+        pytest.param(18, True, True, id="most of those known"),
+        pytest.param(20, True, False, id="half of them"),
+        pytest.param(0, True, True, id="all"),
+        pytest.param(0, False, False, id="people new to the ledger"),
+    ],
+)
+def test_what_changes_for_most_people_is_told(unchanged: int, is_known: bool, is_told: bool) -> None:
+    found = habits(plan(*[(attributes(), (2,))] * 20, is_known=is_known), unchanged=unchanged)
+    assert found == ([("tier", "{tier_column: {at_most_every: 7d}}}}")] if is_told else [])
+
+
+def test_few_people_say_nothing() -> None:
+    assert habits(plan(*[(attributes(), (2,))] * 19)) == []
+
+
+def test_how_long_it_takes() -> None:
+    streams = {"people": {"requests": 120_000, "unchanged": 0, "held": 0, "attributes": {}}}
+    told = Plan().summary(streams, lambda _, name: name, 500)
+    assert (told["minutes"], told["minutes_at_hourly_limit"]) == (4.0, 28.8)
