@@ -74,13 +74,17 @@ class CompiledMapper:
         rank = {source: place for place, source in enumerate([identifiers[0], *(column.source for column in sent)])}
         fields.sort(key=lambda field: rank.get(field[0], len(rank)))  # of equal ones, columns keep their order
         names = [f"column_{number}" for number in range(len(fields))]
-        record = msgspec.defstruct(
-            "Record",
-            [(name, type_) for name, (_, type_) in zip(names, fields, strict=True)],
-            rename={name: source for name, (source, _) in zip(names, fields, strict=True)},
-            forbid_unknown_fields=True,
-            gc=False,
-        )
+        try:
+            record = msgspec.defstruct(
+                "Record",
+                [(name, type_) for name, (_, type_) in zip(names, fields, strict=True)],
+                rename={name: source for name, (source, _) in zip(names, fields, strict=True)},
+                forbid_unknown_fields=True,
+                gc=False,
+            )
+        except ValueError:  # a column with a quotation mark, backslash or control character in its name
+            self.is_usable = False
+            return
         self._decode = msgspec.json.Decoder(record, float_hook=_exact).decode
         self._count = len(rank)
         self._conversions = [(at, convert) for at, (_, _, convert) in enumerate(planned, 1) if convert is not None]

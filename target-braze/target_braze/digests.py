@@ -44,13 +44,17 @@ class Digests:
         if self._is_whole:
             return
         names = {source: f"column_{number}" for number, source in enumerate(mapper.columns)}
-        record = msgspec.defstruct(
-            "Record",
-            [(name, msgspec.Raw, msgspec.Raw()) for name in names.values()],
-            rename={name: source for source, name in names.items()},
-            forbid_unknown_fields=True,  # it might be one that is sent
-            gc=False,
-        )
+        try:
+            record = msgspec.defstruct(
+                "Record",
+                [(name, msgspec.Raw, msgspec.Raw()) for name in names.values()],
+                rename={name: source for source, name in names.items()},
+                forbid_unknown_fields=True,  # it might be one that is sent
+                gc=False,
+            )
+        except ValueError:  # a column with a quotation mark, backslash or control character in its name
+            self._is_whole = True
+            return
         decoder = msgspec.json.Decoder(record)
         self._decode, self._decode_lines = decoder.decode, decoder.decode_lines
         self._values = attrgetter(*(names[source] for source in sent))

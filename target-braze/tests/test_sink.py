@@ -10,6 +10,7 @@ import pytest
 from singer_sdk.exceptions import MissingKeyPropertiesError
 from singer_sdk.helpers._batch import StorageTarget
 from target_braze.errors import InputError
+from target_braze.sink import HEAP_RECORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +142,7 @@ def test_batch_files_are_sent_while_they_are_read(new_target: Any, braze: Any, m
     """Their memory does not grow with them: the SDK would read a whole file first."""
 
     def lines() -> Iterator[bytes]:
-        for number in range(75 + 1):  # one more than fit into a request
+        for number in range(HEAP_RECORDS):  # which are more than fit into a request
             yield json.dumps(record(str(number))["record"]).encode()
         braze.wait_for(lambda: braze.calls)
         yield b'{"external_id":"last","plan":"x"}'
@@ -153,7 +154,7 @@ def test_batch_files_are_sent_while_they_are_read(new_target: Any, braze: Any, m
     monkeypatch.setattr(StorageTarget, "open", open_slowly)
     target = new_target()
     read(target, SCHEMA, batch("file:///somewhere/people.jsonl"))
-    assert finish(target)["delivered"] == 77
+    assert finish(target)["delivered"] == HEAP_RECORDS + 1
 
 
 def test_batch_files_in_another_format(new_target: Any) -> None:
@@ -209,3 +210,73 @@ def test_there_is_never_anything_to_drain(new_target: Any) -> None:
     assert sink.current_size == 0
     assert not sink.is_full
     assert sink.get_validator() is None
+
+
+@pytest.mark.parametrize(
+    "literal", ["1e9999999999999999999999", "-1e9999999999999999999999", "1e-9999999999999999999999"]
+)
+@pytest.mark.parametrize("way", ["straight", "stream maps", "batch file"])
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"type": "number"},
+        {"type": "number", "multipleOf": 0.01},
+        {"type": "integer"},
+        {"type": "boolean"},
+        {"type": "string"},
+        {"type": "string", "format": "date"},
+        {"type": "array"},
+        {"type": "object"},
+        {},
+        None,
+    ],
+    ids=str,
+)
+def test_a_number_beyond_any_measure_costs_the_value_alone(
+    new_target: Any,
+    braze: Any,
+    tmp_path: Path,
+    *,
+    literal: str,
+    way: str,
+    declared: Any,
+) -> None:
+    """It is beyond what a `Decimal` can be. As a double it may be so near to zero that it is zero."""
+    properties = {"external_id": {"type": "string"}, "plan": {"type": "string"}, "n": declared}
+    schema = {"properties": {name: each for name, each in properties.items() if each is not None}}
+    odd = f'{{"external_id":"a","plan":"gold","n":{literal}}}'.encode()
+    messages = [b'{"type":"RECORD","stream":"people","record":%b}' % odd, json.dumps(record("b")).encode()]
+    if way == "batch file":
+        (tmp_path / "people.jsonl").write_bytes(odd)
+        messages[0] = json.dumps(batch(tmp_path / "people.jsonl")).encode()
+    target = new_target(**({"stream_maps": {"people": {"plan": "plan"}}} if way == "stream maps" else {}))
+    read(target, {**SCHEMA, "schema": schema}, *messages)
+    summary = finish(target)
+    assert sorted(braze.names) == ["a", "b"]
+    (sent,) = (each for each in json.loads(braze.calls[0].body)["attributes"] if each["external_id"] == "a")
+    is_zero = declared == {"type": "number"} and "e-" in literal and way != "stream maps"
+    assert sent == {"external_id": "a", "plan": "gold", **({"n": 0.0} if is_zero else {})}
+    assert (summary["delivered"], sum(summary["rejections"].values())) == (2, 0 if is_zero else 1)
+
+
+@pytest.mark.parametrize("identifier", ["1e9999999999999999999999", "-1e9999999999999999999999", "NaN"])
+def test_a_number_beyond_any_measure_names_nobody(new_target: Any, braze: Any, identifier: str) -> None:
+    target = new_target()
+    odd = b'{"type":"RECORD","stream":"people","record":{"external_id":%b,"plan":"x"}}' % identifier.encode()
+    read(target, SCHEMA, odd, record("b"))
+    summary = finish(target)
+    assert braze.names == ["b"]
+    assert summary["rejected"] == 1
+
+
+@pytest.mark.parametrize("fields", [{}, {"extracted_at": None}], ids=["all sent", "a column left out"])
+@pytest.mark.parametrize("name", ['with "quotes"', "back\\slash", "a\tb"])
+def test_columns_with_odd_names_are_delivered(new_target: Any, braze: Any, name: str, fields: dict[str, Any]) -> None:
+    properties = {"external_id": {"type": "string"}, name: {"type": "string"}, "extracted_at": {"type": "string"}}
+    sent = {"external_id": "a", name: "x", **({} if fields else {"extracted_at": "now"})}
+    target = new_target(streams={"people": {"fields": fields}})
+    message = {**record("a"), "record": {"external_id": "a", name: "x", "extracted_at": "now"}}
+    read(target, {**SCHEMA, "schema": {"properties": properties}}, message, message)
+    summary = finish(target)
+    assert [json.loads(call.body) for call in braze.calls] == [{"attributes": [sent]}]
+    assert (summary["records"], summary["unfinished"]) == (2, 0)
