@@ -13,7 +13,7 @@ from target_braze.errors import SettingsError
 from target_braze.limits import MAX_STRING_CHARACTERS
 from target_braze.policies import MAX_DECIMALS, Buckets, Policy, labels_of
 from target_braze.schema import Kind
-from target_braze.standard_fields import CONTROL_KEYS, IDENTIFIERS, REFUSED_NAMES
+from target_braze.standard_fields import CONTROL_KEYS, IDENTIFIERS, REFUSED_NAMES, lookalike_of
 from target_braze.updates import ObjectKind
 from target_braze.values import is_unicode
 
@@ -60,6 +60,9 @@ class FieldSettings:
         return (*(name for name, is_one in is_set.items() if is_one), *(self.policy.names if self.policy else ()))
 
 
+_DEFAULT: Final = FieldSettings()
+
+
 @dataclass(frozen=True)
 class StreamSettings:
     """What the settings say about one stream.
@@ -84,10 +87,15 @@ class StreamSettings:
 
     def excludes(self, name: str) -> bool:
         """Whether no column can become the attribute of this name in Braze."""
-        sources = [source for source, field in self.fields.items() if field is not None and field.name == name]
-        if name not in self.fields:
-            sources.append(name)
-        return all(self.only is not None and source not in self.only for source in sources)
+        sources = {name, *self.fields} if self.only is None else self.only
+        return all(self._name_of(source) != name for source in sources)
+
+    def _name_of(self, source: str) -> str | None:
+        """What a column is called in Braze; None if it is left out."""
+        field = self.fields.get(source, _DEFAULT)
+        if field is None:
+            return None
+        return field.name or (lookalike_of(source) if self.lookalikes == "map" else None) or source
 
 
 def read_stream_settings(entry: Mapping[str, Any], where: str, defaults: StreamSettings) -> StreamSettings:

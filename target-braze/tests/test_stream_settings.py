@@ -1,4 +1,7 @@
-"""What the settings of a column say of how often it may be updated; the rest of a stream's is in test_settings.py."""
+"""What a stream's settings say of how often columns may be updated, and which attributes they keep from being sent.
+
+The rest of them is in test_settings.py.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given as assume_any
+from hypothesis import strategies as st
+from target_braze.columns import Columns
 from target_braze.errors import SettingsError
+from target_braze.layouts import LAYOUTS
 from target_braze.policies import Buckets, Policy
 from target_braze.settings import read_settings
-from target_braze.stream_settings import FieldSettings
+from target_braze.stream_settings import FieldSettings, StreamSettings
 
 
 def field(**given: Any) -> FieldSettings:
@@ -144,3 +151,62 @@ def test_what_happened_is_not_held(kind: str, given: dict[str, Any], setting: st
     message = rf"`streams\.shop\.fields\.total\.{setting}.* {kind} happen and do not change"
     with pytest.raises(SettingsError, match=message):
         read_settings({"instance": "sandbox", "streams": {"shop": entry}}, {})
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "expected"),
+    [
+        pytest.param(StreamSettings(), "plan", False, id="any column"),
+        pytest.param(StreamSettings(fields={"plan": None}), "plan", True, id="left out"),
+        pytest.param(StreamSettings(fields={"plan": FieldSettings(decimals=2)}), "plan", False, id="its own name"),
+        pytest.param(StreamSettings(fields={"plan": FieldSettings(name="tier")}), "plan", True, id="renamed"),
+        pytest.param(StreamSettings(fields={"plan": FieldSettings(name="tier")}), "tier", False, id="its new name"),
+        pytest.param(
+            StreamSettings(fields={"plan": FieldSettings(name="tier"), "tier": None}), "tier", False, id="in its place"
+        ),
+        pytest.param(StreamSettings(only=frozenset({"tier"})), "plan", True, id="not among those"),
+        pytest.param(StreamSettings(only=frozenset({"plan"})), "plan", False, id="among those"),
+        pytest.param(
+            StreamSettings(fields={"plan": FieldSettings(name="tier")}, only=frozenset({"plan"})),
+            "tier",
+            False,
+            id="among those by its old name",
+        ),
+        pytest.param(
+            StreamSettings(fields={"plan": FieldSettings(name="tier")}, only=frozenset({"other"})),
+            "tier",
+            True,
+            id="renamed and not among those",
+        ),
+        pytest.param(StreamSettings(only=frozenset({"Email"}), lookalikes="map"), "email", False, id="look-alike"),
+        pytest.param(StreamSettings(only=frozenset({"Email"}), lookalikes="send"), "email", True, id="sent as it is"),
+    ],
+)
+def test_what_can_never_be_sent(settings: StreamSettings, name: str, expected: bool) -> None:
+    """Of such attributes the ledger forgets what it knows."""
+    assert settings.excludes(name) is expected
+
+
+SOURCES = ["plan", "tier", "email", "Email", "E-Mail"]
+
+
+@assume_any(
+    fields=st.dictionaries(
+        st.sampled_from(SOURCES),
+        st.none() | st.builds(FieldSettings, name=st.none() | st.sampled_from(["plan", "tier", "email"])),
+    ),
+    only=st.none() | st.frozensets(st.sampled_from(SOURCES)),
+    lookalikes=st.sampled_from(["map", "send"]),
+)
+def test_law_that_what_is_excluded_has_no_column(fields: Any, only: frozenset[str] | None, lookalikes: str) -> None:
+    """And what is not excluded has one. Left out as well are names that only a look-alike could have."""
+    settings = StreamSettings(fields=fields, only=only, lookalikes=lookalikes)
+    layout = LAYOUTS[settings.object_kind]
+    named: set[str] = set()
+    for source in SOURCES:
+        plan = Columns("people", settings, layout)
+        plan.add(source, {})
+        named |= plan.sources.keys()
+    for name in ("plan", "tier", "email"):
+        if name != "email" or only is not None or lookalikes == "send":
+            assert settings.excludes(name) == (name not in named)
