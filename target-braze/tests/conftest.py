@@ -283,9 +283,14 @@ def new_target(
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of whoever runs the tests decides what they see."""
+def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of whoever runs the tests decides what they see, nor the ledger of another test.
+
+    Reports and ledger are by default in the working directory.
+    """
     import os
+
+    monkeypatch.chdir(tmp_path)
 
     for name in list(os.environ):
         if name.startswith(("TARGET_BRAZE_", "MELTANO_", "BRAZE_SANDBOX_")) or name.lower().endswith("_proxy"):

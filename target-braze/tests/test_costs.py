@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from target_braze import costs
-from target_braze.costs import Costs, data_points
-from target_braze.updates import Identity, ObjectKind
-
-ANA = Identity("email", "ana@example.com")
+from target_braze.costs import OBJECT_SHAPES, data_points, nested_points, plain_points
+from target_braze.updates import ObjectKind
 
 
 @pytest.mark.parametrize(
@@ -33,34 +30,25 @@ def test_data_points(value: Any, points: int) -> None:
 
 
 def test_what_is_free() -> None:
-    fields = {
-        "email": "ana@example.com",
-        "phone": "1",
-        "push_subscribe": "subscribed",
-        "_merge_objects": True,
-        "user_alias": {"alias_name": "n", "alias_label": "l"},
-    }
-    assert Costs(ObjectKind.ATTRIBUTES).shape_of(ANA, fields).data_points == {"phone": 1}
-    by_id = Costs(ObjectKind.ATTRIBUTES).shape_of(Identity("external_id", "1"), fields)
-    assert by_id.data_points == {"email": 1, "phone": 1}
+    names = ["email", "phone", "push_subscribe", "email_subscribe", "plan"]
+    assert plain_points(names) == (1, 1, 0, 0, 1)
 
 
-def test_shapes_are_shared_by_objects_that_cost_the_same() -> None:
-    shapes = Costs(ObjectKind.ATTRIBUTES)
-    one = shapes.shape_of(ANA, {"email": "a", "plan": {"a": 1}})
-    assert shapes.shape_of(Identity("email", "b"), {"email": "b", "plan": {"b": 2}}) is one
-    assert shapes.shape_of(ANA, {"email": "a", "plan": {"a": 1, "b": 1}}) is not one
-    assert shapes.shape_of(Identity("phone", "1"), {"email": "a", "plan": {"a": 1}}) is not one
+def test_only_nested_values_cost_more_than_one() -> None:
+    points = plain_points(["plan", "address", "tags"])
+    assert nested_points(points, ["gold", {"city": "Rome", "zip": "1"}, [1, 2]]) == (1, 2, 1)
+
+
+def test_without_nested_values_the_form_says_it_all() -> None:
+    assert nested_points((1, 1, 0), ["gold", [{"a": 1, "b": 2}], None]) is None
+
+
+def test_what_is_free_is_free_nested_too() -> None:
+    assert nested_points((0, 1), [{"a": 1, "b": 2}, {"a": 1}]) == (0, 1)
 
 
 def test_an_event_costs_one() -> None:
-    assert Costs(ObjectKind.EVENTS).shape_of(ANA, {"name": "n", "properties": {"a": 1}}).data_points == {"events": 1}
-
-
-def test_shapes_do_not_grow_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(costs, "_MAX_SHAPES", 3)
-    shapes = Costs(ObjectKind.ATTRIBUTES)
-    for size in range(10):
-        found = shapes.shape_of(ANA, {"email": "a", "plan": {str(n): n for n in range(size)}})
-        assert found.data_points == {"plan": max(size, 1)}
-        assert len(shapes._shapes) <= 3
+    """Whatever its properties."""
+    assert OBJECT_SHAPES[ObjectKind.EVENTS].data_points == {"events": 1}
+    assert OBJECT_SHAPES[ObjectKind.PURCHASES].data_points == {"purchases": 1}
+    assert ObjectKind.ATTRIBUTES not in OBJECT_SHAPES

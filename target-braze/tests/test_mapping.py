@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from target_braze.errors import SettingsError
 from target_braze.mapping import Mapper
 from target_braze.settings import read_settings
-from target_braze.updates import Identity, Mapped, ObjectKind
+from target_braze.updates import Identity, Mapped, ObjectKind, Update
 
 TYPES: dict[str, dict[str, Any]] = {
     "boolean": {"type": "boolean"},
@@ -41,9 +41,16 @@ def mapper(
     return Mapper("people", schema or {"properties": properties}, read_settings(config, {}).stream("people"))
 
 
+def asked(mapped: Mapped) -> Update | None:
+    """The object with all that a record asks, as for somebody of whom nothing is known."""
+    assert mapped.update is None or mapped.attributes is None
+    return mapped.update if mapped.attributes is None else mapped.attributes.whole()
+
+
 def sent(mapped: Mapped) -> Any:
-    assert mapped.update is not None
-    return json.loads(mapped.update.body)
+    update = asked(mapped)
+    assert update is not None
+    return json.loads(update.body)
 
 
 def reasons(mapped: Mapped) -> list[tuple[str | None, str]]:
@@ -149,12 +156,14 @@ def test_nulls_inside_are_left_out_and_counted() -> None:
 
 def test_a_record_of_an_identifier_alone_changes_nothing() -> None:
     """Vector C02."""
-    assert mapper("string").map({"external_id": "1"}) == Mapped(None, ())
+    mapped = mapper("string").map({"external_id": "1"})
+    assert mapped == Mapped()
+    assert (mapped.is_empty, mapped.is_rejected) == (True, False)
 
 
 def test_a_record_whose_attributes_are_all_turned_down_is_rejected() -> None:
     mapped = mapper("gender").map({"external_id": "1", "gender": "unknown"})
-    assert mapped.update is None
+    assert mapped.is_empty
     assert mapped.is_rejected
     assert reasons(mapped) == [("gender", "not a gender Braze knows (F, M, O, N, P)")]
 
@@ -203,8 +212,8 @@ CONTACT = {"email": "ana@example.com", "phone": "+12025550123"}
 )
 def test_identifiers_in_their_order(present: dict[str, Any], identity: Identity, expected: dict[str, Any]) -> None:
     mapped = mapper(*PERSON, **BY).map({**PERSON, **present})
-    assert mapped.update is not None
-    assert mapped.update.identity == identity
+    assert mapped.attributes is not None
+    assert mapped.attributes.identity == identity
     if identity.kind == "phone":
         assert reasons(mapped)[0][0] == "email"
     assert sent(mapped) == {**expected, "string": "x"}
@@ -261,11 +270,11 @@ def test_an_update_says_where_it_goes_and_what_it_costs() -> None:
         "object": {"a": 1, "b": {"c": 2, "d": 3}},
         "objects": {"$add": [{"a": 1}, {"a": 2}]},
     }
-    update = people.map(record).update
+    update = asked(people.map(record))
     assert update is not None
     assert (update.stream, update.kind, update.identity) == ("people", ObjectKind.ATTRIBUTES, ("external_id", "1"))
     assert update.shape.data_points == {"string": 1, "email": 1, "object": 3, "objects": 2}
-    other = people.map({**record, "external_id": "2"}).update
+    other = asked(people.map({**record, "external_id": "2"}))
     assert other is not None
     assert other.shape is update.shape
 
@@ -412,15 +421,20 @@ def test_any_record_is_mapped(people: Mapper, record: dict[str, Any]) -> None:
         mapped = people.map(record)
     except SettingsError:
         return
-    if mapped.update is None:
+    update = asked(mapped)
+    assert mapped.is_empty == (update is None)
+    if update is None:
         assert mapped.is_rejected == bool(mapped.rejections)
         return
-    body = json.loads(mapped.update.body)
-    identity = mapped.update.identity
+    assert not mapped.is_rejected
+    body = json.loads(update.body)
+    identity = update.identity
     assert body.items() >= identity.as_fields().items()
     assert len(body.keys() & {"external_id", "user_alias"}) <= 1
     assert not any(holds_null(value) for value in body.values() if isinstance(value, list | dict))
-    assert {identity: 1}[mapped.update.identity] == 1
+    assert {identity: 1}[update.identity] == 1
+    if mapped.attributes is not None:
+        assert mapped.attributes.size == len(update.body)
     turned_down = {rejection.attribute for rejection in mapped.rejections}
     assert not turned_down & (body.keys() - {"properties"}) - {"name", "time"}
 
@@ -434,8 +448,8 @@ def test_what_was_sent_is_sent_as_it_is(record: dict[str, Any]) -> None:
         mapped = people.map(record)
     except SettingsError:
         return
-    if mapped.update is not None:
-        body = json.loads(mapped.update.body)
+    if mapped.attributes is not None:
+        body = sent(mapped)
         again = people.map({name: value for name, value in body.items() if name != "_update_existing_only"})
         assert again.rejections == ()
         assert sent(again) == body
@@ -455,7 +469,7 @@ def test_no_reason_holds_a_value(people: Mapper, texts: dict[str, str]) -> None:
 
 
 def test_the_body_is_what_msgspec_reads_back() -> None:
-    update = mapper("decimal").map({"external_id": "1", "decimal": Decimal("68.41")}).update
+    update = asked(mapper("decimal").map({"external_id": "1", "decimal": Decimal("68.41")}))
     assert update is not None
     assert update.body == b'{"external_id":"1","decimal":68.41}'
     assert msgspec.json.decode(update.body) == {"external_id": "1", "decimal": 68.41}

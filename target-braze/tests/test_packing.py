@@ -183,3 +183,133 @@ def test_law_that_no_request_is_closed_early(updates: list[Update]) -> None:
     for request, following in itertools.pairwise(requests):
         together = Request([*request.objects, following.objects[0]])
         assert len(together.objects) > 3 or len(together.body) > 600 - len('"events":[],"purchases":[],') - 1
+
+
+# Records of a person who is in the open request already
+
+
+def names(request: Request | None) -> list[Any]:
+    return [] if request is None else [update.identity.value for update in request.objects]
+
+
+def test_an_update_takes_the_place_of_another(update: Any) -> None:
+    """At the same place: what comes after it for others stays after it."""
+    packer = Packer()
+    first, second, better = update("a"), update("b"), update("a", plan="gold")
+    packer.add(first)
+    packer.add(second)
+    packer.replace(first, better)
+    assert packer.position == 3
+    request = packer.close()
+    assert request is not None
+    assert list(request.objects) == [better, second]
+
+
+def test_of_equal_updates_the_very_one_is_replaced(update: Any) -> None:
+    packer = Packer()
+    twins = [update("a"), update("a")]
+    assert twins[0] == twins[1]
+    for twin in twins:
+        packer.add(twin)
+    better = update("a", plan="gold")
+    packer.replace(twins[1], better)
+    request = packer.close()
+    assert request is not None
+    assert list(request.objects) == [twins[0], better]
+
+
+def test_an_update_is_taken_out(update: Any) -> None:
+    packer = Packer()
+    first, second = update("a"), update("b")
+    packer.add(first)
+    packer.add(second)
+    packer.replace(first, None)
+    assert packer.position == 3
+    assert names(packer.close()) == ["b"]
+
+
+def test_a_request_of_which_all_was_taken_out_is_none(update: Any) -> None:
+    packer = Packer()
+    first = update("a")
+    packer.add(first)
+    packer.replace(first, None)
+    assert packer.close() is None
+    assert packer.position == 2
+
+
+@pytest.mark.parametrize("is_per_array", [False, True])
+def test_what_is_taken_out_makes_room(update: Any, is_per_array: bool) -> None:
+    packer = Packer(max_objects=2, is_per_array=is_per_array)
+    first, second, third = update("a"), update("b"), update("c")
+    packer.add(first)
+    packer.add(second)
+    packer.replace(first, None)
+    assert packer.add(third) is None
+    assert names(packer.add(update("d"))) == ["b", "c"]
+
+
+@pytest.mark.parametrize("is_per_array", [False, True])
+def test_what_is_replaced_takes_no_more_room(update: Any, is_per_array: bool) -> None:
+    packer = Packer(max_objects=2, is_per_array=is_per_array)
+    first = update("a")
+    packer.add(first)
+    packer.replace(first, update("a", plan="gold"))
+    assert packer.add(update("b")) is None
+    assert names(packer.add(update("c"))) == ["a", "b"]
+
+
+def test_bytes_are_counted_anew_with_what_replaces(update: Any) -> None:
+    frame = len('{"attributes":[],"events":[],"purchases":[]}')
+    packer = Packer(max_bytes=LIMIT)
+    large, small = update("a", size=700), update("a", size=100)
+    packer.add(large)
+    assert not packer.has_room(LIMIT - frame - 701 + 1)
+    assert packer.has_room(LIMIT - frame - 701)
+    packer.replace(large, small)
+    assert packer.has_room(LIMIT - frame - 101)
+    assert not packer.has_room(LIMIT - frame - 101 + 1)
+    packer.replace(small, None)
+    assert packer.has_room(LIMIT - frame)
+    assert not packer.has_room(LIMIT - frame + 1)
+
+
+STEPS = st.lists(st.tuples(st.sampled_from(["add", "replace", "take out"]), st.integers(0, 9), st.integers(20, 250)))
+
+
+@given(STEPS, st.integers(1, 5), st.booleans(), st.integers(300, 900))
+def test_law_of_replacing(
+    steps: list[tuple[str, int, int]], max_objects: int, is_per_array: bool, max_bytes: int
+) -> None:
+    """Each place holds what was put there last, in the order of places, and no request is over a limit."""
+    packer = Packer(max_objects, is_per_array=is_per_array, max_bytes=max_bytes)
+    open_: list[Update] = []
+    expected, requests = [], []
+    taken = 0
+    for step, number, size in steps:
+        kind = open_[number % len(open_)].kind if step != "add" and open_ else ObjectKind(KINDS[number % 3])
+        body = b'{"external_id":"a","pad":"%b"}' % (b"x" * size)
+        new = Update("people", kind, Identity("external_id", "a"), body, SHAPE)
+        if step == "add" or not open_:
+            closed = packer.add(new)
+            if closed is not None:
+                requests.append(closed)
+                expected.append(open_)
+                open_ = []
+            open_.append(new)
+        elif step == "take out":
+            packer.replace(open_.pop(number % len(open_)), None)
+        elif packer.has_room(len(body)):
+            packer.replace(open_[number % len(open_)], new)
+            open_[number % len(open_)] = new
+        else:
+            continue
+        taken += 1
+        assert packer.position == taken
+    last = packer.close()
+    requests += [] if last is None else [last]
+    expected += [open_] if open_ else []
+    assert [list(request.objects) for request in requests] == expected
+    for request in requests:
+        counts = Counter(update.kind.value for update in request.objects)
+        assert (max(counts.values()) if is_per_array else counts.total()) <= max_objects
+        assert len(request.body) <= max_bytes or len(request.objects) == 1

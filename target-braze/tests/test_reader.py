@@ -1,29 +1,35 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import math
+import re
 import sys
 from decimal import Decimal
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from target_braze.errors import InputError
 from target_braze.reader import MessageReader, decode_leniently
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 SCHEMA = b'{"type":"SCHEMA","stream":"people","schema":{"properties":{}}}'
 STATE = b'{"type":"STATE","value":{"a":1}}'
 
 
 class Read:
-    """What a reader handed to whom: `taken` as bytes, `called` decoded."""
+    """What a reader handed to whom: `taken` as bytes, `called` decoded; `heaps` is how many records came at once."""
 
     def __init__(self, *streams: str) -> None:
         self.reader = MessageReader()
         self.reader.takers = {name: self._taker(name) for name in streams}
         self.taken: list[tuple[str, bytes]] = []
+        self.heaps: list[int] = []
         self.called: list[dict[str, Any]] = []
         self.interruptions = 0
         self.reader.on_interruption = self._interrupt
@@ -36,10 +42,24 @@ class Read:
         return dict(self.reader.process_lines(file, dict.fromkeys(kinds, self.called.append)))
 
     def _taker(self, name: str) -> Any:
-        return lambda record: self.taken.append((name, bytes(record)))
+        def take(records: Sequence[bytes]) -> None:
+            self.heaps.append(len(records))
+            self.taken += [(name, bytes(record)) for record in records]
+
+        return take
 
     def _interrupt(self) -> None:
         self.interruptions += 1
+
+
+class Pieces(io.RawIOBase):
+    """A file that has these pieces to read, one at a time, as a pipe has."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self._left = [piece for piece in pieces if piece]
+
+    def read1(self, _: int) -> bytes:
+        return self._left.pop(0) if self._left else b""
 
 
 def record(text: str, stream: str = "people") -> bytes:
@@ -60,6 +80,35 @@ def test_the_envelope_may_be_in_any_order_and_hold_more() -> None:
         b'{"time_extracted":"2026-01-01T00:00:00Z","record":{"id":1},"version":7,"stream":"people","type":"RECORD"}'
     )
     assert read.taken == [("people", b'{"id":1}')]
+
+
+def test_records_are_taken_by_the_heap() -> None:
+    """All that arrived at once and are of one stream; what comes between divides them."""
+    read = Read("people", "orders")
+    read.lines(*[record("{}")] * 3, record("{}", "orders"), STATE, record("{}"), record("{}"))
+    assert read.heaps == [3, 1, 2]
+
+
+def test_a_block_of_records_alone_is_one_heap() -> None:
+    read = Read("people")
+    counts = read.file(Pieces(record("{}") + b"\n", b"".join(record("{}") + b"\n" for _ in range(5)), record("{}")))
+    assert read.heaps == [1, 5, 1]
+    assert counts == {"RECORD": 7}
+
+
+def test_nothing_is_taken_of_blank_lines() -> None:
+    read = Read("people")
+    assert read.file(Pieces(record("{}") + b"\n", b"\n", b" \n\n")) == {"RECORD": 1}
+    assert read.heaps == [1]
+
+
+def test_two_messages_in_a_line_are_none() -> None:
+    """A tap whose threads print at once; it may as well have printed halves."""
+    read = Read("people")
+    two = record("{}") + record("{}")
+    with pytest.raises(InputError, match=r"^Line 3 "):
+        read.file(Pieces(record("{}") + b"\n", record("{}") + b"\n" + two + b"\n\n"))
+    assert read.heaps == [1, 1]
 
 
 def test_other_messages_are_decoded_in_their_turn() -> None:
@@ -97,7 +146,7 @@ def test_takers_may_change_while_reading() -> None:
     taken: list[bytes] = []
 
     def take_from_now_on(_: Any) -> None:
-        read.reader.takers["people"] = lambda found: taken.append(bytes(found))
+        read.reader.takers["people"] = lambda found: taken.extend(map(bytes, found))
 
     lines = io.BytesIO(b"\n".join([record('{"n":1}'), SCHEMA, record('{"n":2}')]))
     read.reader.process_lines(lines, {"RECORD": read.called.append, "SCHEMA": take_from_now_on})
@@ -118,7 +167,7 @@ def test_windows_line_ends() -> None:
 
 
 def test_no_input_is_no_error() -> None:
-    assert Read().file(io.BytesIO()) == {"RECORD": 0}
+    assert Read().file(io.BytesIO()) == {}
 
 
 def test_text_is_read_too() -> None:
@@ -262,3 +311,77 @@ def test_law_that_the_record_arrives_byte_for_byte(content: dict[str, Any], is_a
     read = Read("people")
     read.lines(record(text))
     assert read.taken == [("people", text.encode())]
+
+
+LINES = [
+    *(record(text, stream) for stream in ("people", "orders", "unknown", "later") for text in ("{}", '{"id": 1.10}')),
+    SCHEMA.replace(b"people", b"later"),
+    STATE,
+    b"",
+    b" \r",
+    record("{}") + b"\r",
+    b" " + record("{}"),
+    record("null"),
+    record('"\xff"'),
+    record("NaN"),
+    record('"\\ud83d"'),
+    record("1e9999999999999999999999"),
+    b'{"record":{},"stream":"people","type":"RECORD","more":[{}]}',
+    b'{"type":"RECORD","stream":"people"}',
+    b'{"type":"RECORD","stream":"people","record":{},"stream":"orders"}',
+]
+ODD_LINES = [
+    record("{}") + record("{}"),
+    record("{}") + b" " + STATE,
+    record("{}") + b",",
+    record("{}")[:-1],
+    b'{"stream":"people","record":{}}',
+    b'{"type":"LOG"}',
+    b"[]",
+    b"\xff",
+]
+splits = st.lists(st.integers(0, 2000), max_size=30)
+
+
+def told(pieces: Iterable[bytes]) -> tuple[list[Any], dict[str, int] | None, str]:
+    """All that a reader handed on, in order; its counts, and how it ended."""
+    reader = MessageReader()
+    log: list[Any] = []
+
+    def taker(name: str) -> Any:
+        return lambda records: log.extend((name, bytes(each)) for each in records)
+
+    def call(message: dict[str, Any]) -> None:
+        log.append(repr(message))
+        if message["type"] == "SCHEMA":
+            reader.takers[message["stream"]] = taker(message["stream"])
+
+    reader.takers = {name: taker(name) for name in ("people", "orders")}
+    try:
+        counts = reader.process_lines(
+            cast("IO[bytes]", Pieces(*pieces)), dict.fromkeys(("SCHEMA", "RECORD", "STATE"), call)
+        )
+    except InputError as error:
+        return log, None, str(error)
+    return log, dict(counts), ""
+
+
+@given(
+    st.lists(st.sampled_from(LINES) | st.sampled_from(LINES[:2]), max_size=20),
+    st.none() | st.sampled_from(ODD_LINES),
+    st.lists(st.sampled_from(LINES), max_size=4),
+    splits,
+    st.booleans(),
+)
+@example([LINES[0], LINES[0]], ODD_LINES[0], [b""], [len(LINES[0]) + 1], True)
+@example([LINES[0]], None, [b"", b""], [len(LINES[0]) + 1], True)
+def test_law_that_it_does_not_matter_how_lines_arrive(
+    before: list[bytes], odd: bytes | None, after: list[bytes], at: list[int], has_end: bool
+) -> None:
+    """Invariant 6: the same is taken in the same order, counted and complained of, however the input is cut."""
+    lines = [*before, *([] if odd is None else [odd]), *after]
+    content = b"\n".join(lines) + (b"\n" if has_end else b"")
+    cuts = [0, *sorted(min(place, len(content)) for place in at), len(content)]
+    one_by_one = told(re.findall(rb"[^\n]*\n|[^\n]+", content))
+    assert told(content[start:end] for start, end in itertools.pairwise(cuts)) == one_by_one
+    assert told([content]) == one_by_one

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from target_braze.errors import SettingsError
+from target_braze.rejections import RejectionLimit
 from target_braze.schema import Kind
-from target_braze.settings import CONFIG, RejectionLimit, Settings, read_settings
+from target_braze.settings import CONFIG, Settings, read_settings
 from target_braze.stream_settings import FieldSettings, StreamSettings
 from target_braze.updates import ObjectKind
 
@@ -36,9 +37,13 @@ def test_what_is_declared() -> None:
     assert set(CONFIG["properties"]) >= {
         "instance", "base_url", "api_key", "identify_by", "update_existing_only", "streams", "lookalikes",
         "max_objects_per_request", "object_limit", "max_requests_per_second", "max_connections",
-        "request_timeout_seconds", "max_retry_seconds", "report_path", "max_rejected",
+        "request_timeout_seconds", "max_retry_seconds", "report_path", "max_rejected", "ledger", "ledger_key",
+        "full_resync",
     }  # fmt: skip
-    assert CONFIG["properties"]["api_key"]["secret"] is True
+    assert {name for name, declared in CONFIG["properties"].items() if declared.get("secret")} == {
+        "api_key",
+        "ledger_key",
+    }
     assert all(declared["title"] and declared["description"] for declared in CONFIG["properties"].values())
 
 
@@ -91,6 +96,9 @@ def test_defaults() -> None:
         max_retry_seconds=600,
         report_path=Path(".target-braze/reports"),
         max_rejected=RejectionLimit(count=100, share=0.05),
+        ledger=Path(".target-braze/ledger/sandbox"),
+        ledger_key=None,
+        full_resync=False,
     )
     assert settings().stream("any") == StreamSettings(
         object_kind=ObjectKind.ATTRIBUTES,
@@ -126,6 +134,11 @@ def test_all_settings_are_read() -> None:
         "max_retry_seconds": 4,
         "report_path": "reports",
         "max_rejected": 7,
+        "ledger": "what-braze-has",
+        "ledger_key": "of-the-ledger",
+        "full_resync": True,
+        "dry_run": True,
+        "max_data_points": 8,
     }
     assert is_valid(config)
     assert read_settings(config, {}) == Settings(
@@ -143,6 +156,11 @@ def test_all_settings_are_read() -> None:
         max_retry_seconds=4,
         report_path=Path("reports"),
         max_rejected=RejectionLimit(count=7),
+        ledger=Path("what-braze-has"),
+        ledger_key="of-the-ledger",
+        full_resync=True,
+        dry_run=True,
+        max_data_points=8,
     )
 
 
@@ -191,13 +209,35 @@ def test_keys_that_cannot_be_one(key: str) -> None:
 
 def test_the_key_is_not_shown() -> None:
     """Invariant 5."""
-    found = settings(instance="US-01", api_key=KEY)
-    assert KEY not in repr(found) + str(found) + f"{found}"
+    found = settings(instance="US-01", api_key=KEY, ledger_key="another-secret")
+    for secret in (KEY, "another-secret"):
+        assert secret not in repr(found) + str(found) + f"{found}"
 
 
 def test_reports_are_kept_with_the_meltano_project() -> None:
     found = settings({"MELTANO_SYS_DIR_ROOT": "/project/.meltano"})
     assert found.report_path == Path("/project/.meltano/target-braze/reports")
+    assert found.ledger == Path("/project/.meltano/target-braze/ledger/sandbox")
+
+
+@pytest.mark.parametrize(
+    ("where", "folder"),
+    [
+        ({"instance": "EU-01"}, "rest.fra-01.braze.eu"),
+        ({"base_url": "http://127.0.0.1:8001/"}, "127.0.0.1_8001"),
+        ({"base_url": "https://gateway.example.com/to/braze"}, "gateway.example.com_to_braze"),
+        ({"base_url": "http://[::1]:8001"}, "_1_8001"),
+    ],
+)
+def test_each_endpoint_has_a_ledger_of_its_own(where: dict[str, Any], folder: str) -> None:
+    """What another workspace has says nothing of what this one has."""
+    assert settings(**{"api_key": KEY, **where}).ledger == Path(".target-braze/ledger") / folder
+
+
+@pytest.mark.parametrize(("entered", "key"), [("", None), (" ", None), ("a key\n", "a key")])
+def test_blanks_are_no_part_of_a_ledger_key(entered: str, key: str | None) -> None:
+    """A line end in a file of secrets would make another key of it, and with it another ledger."""
+    assert settings(ledger_key=entered).ledger_key == key
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
+from target_braze.changes import Held
 from target_braze.packing import Request
 from target_braze.rejections import Rejection
 from target_braze.tally import Tally
@@ -32,7 +34,7 @@ def test_summary_has_the_fixed_keys() -> None:
     assert tally.summary(1.23456)["seconds"] == 1.235
     tally.streams["people"].records += 1
     per_stream = tally.summary(1)["streams"]["people"]
-    assert per_stream.keys() >= KEYS - {"seconds", "dry_run", "streams"} | {"attributes", "left_out"}
+    assert per_stream.keys() >= KEYS - {"seconds", "dry_run", "streams"} | {"attributes", "left_out", "held_attributes"}
 
 
 def test_an_empty_run_is_all_zero() -> None:
@@ -48,8 +50,8 @@ def test_outcomes_add_up_to_the_records(update: Any) -> None:
     tally.streams["people"].unchanged += 2
     tally.accepted([update(str(number)) for number in range(3)])
     tally.accepted([update("b", stream="orders")])
-    tally.rejected([rejection(), rejection("worse")], is_record=True)
-    tally.rejected([rejection()], is_record=False)  # the rest of its record was delivered
+    tally.rejected([rejection(), rejection("worse")], records=1)
+    tally.rejected([rejection()], records=0)  # the rest of its record was delivered
     summary = tally.summary(1)
     for counts in (summary, *summary["streams"].values()):
         outcomes = ("delivered", "unchanged", "held", "rejected", "unfinished")
@@ -62,9 +64,9 @@ def test_outcomes_add_up_to_the_records(update: Any) -> None:
 
 def test_rejections_are_counted_by_reason() -> None:
     tally = Tally()
-    tally.rejected([rejection("bad"), rejection("worse")], is_record=True)
-    tally.rejected([rejection("bad")], is_record=False)
-    tally.rejected([rejection("bad", stream="orders")], is_record=False)
+    tally.rejected([rejection("bad"), rejection("worse")], records=1)
+    tally.rejected([rejection("bad")], records=0)
+    tally.rejected([rejection("bad", stream="orders")], records=0)
     summary = tally.summary(1)
     assert summary["rejections"] == {"bad": 3, "worse": 1}
     assert list(summary["rejections"]) == ["bad", "worse"]  # the most frequent first
@@ -76,7 +78,7 @@ def test_reasons_that_quote_values_are_counted_without_them() -> None:
     """The summary is not customer data (invariant 5)."""
     tally = Tally()
     for value in ("Ada", "Grace"):
-        tally.rejected([rejection(f'"{value}" is not a name')], is_record=False)
+        tally.rejected([rejection(f'"{value}" is not a name')], records=0)
     assert tally.summary(1)["rejections"] == {'"…" is not a name': 2}
 
 
@@ -115,9 +117,41 @@ def _fields(update: Update) -> tuple[Any, ...]:
     return update.stream, update.kind, update.identity, update.body
 
 
-@pytest.mark.parametrize("is_record", [True, False])
-def test_a_record_with_several_rejections_counts_once_against_the_limit(is_record: bool) -> None:
+@pytest.mark.parametrize("records", [0, 1, 3], ids=["a part of one", "one", "an object of several"])
+def test_a_record_with_several_rejections_counts_once_against_the_limit(records: int) -> None:
     tally = Tally()
-    tally.rejected([rejection()] * 5, is_record=is_record)
+    tally.rejected([rejection()] * 5, records=records)
     assert tally.records_with_rejections == 1
-    assert tally.summary(1)["rejected"] == is_record
+    assert tally.summary(1)["rejected"] == records
+
+
+def test_an_object_counts_for_all_records_it_is_the_outcome_of(update: Any) -> None:
+    """Records of one person in one request become one object, which costs what one costs."""
+    tally = Tally()
+    tally.streams["people"].records += 7
+    several = [msgspec.structs.replace(update(name), records=records) for name, records in (("a", 3), ("b", 3))]
+    tally.accepted([*several, update("c")])
+    summary = tally.summary(1)
+    assert (summary["records"], summary["delivered"], summary["unfinished"]) == (7, 7, 0)
+    assert (summary["objects"], summary["data_points"]) == (3, 3)
+
+
+def test_held_changes_are_counted_by_attribute_and_policy() -> None:
+    tally = Tally()
+    tally.streams["people"].records += 2
+    tally.streams["people"].held += 1  # of the other record something else was sent
+    tally.held("people", [Held("score", "tolerance", 1), Held("address", "at_most_every", 3)])
+    tally.held("people", [Held("address", "at_most_every", 2), Held("address", "only_if_empty", 0)])
+    summary = tally.summary(1)
+    assert (summary["held"], summary["unfinished"]) == (1, 1)
+    assert summary["streams"]["people"]["held_attributes"] == [
+        {"attribute": "address", "policy": "at_most_every", "changes": 2, "data_points_saved": 5},
+        {"attribute": "address", "policy": "only_if_empty", "changes": 1, "data_points_saved": 0},
+        {"attribute": "score", "policy": "tolerance", "changes": 1, "data_points_saved": 1},
+    ]
+
+
+def test_what_is_held_costs_nothing() -> None:
+    tally = Tally()
+    tally.held("people", [Held("score", "tolerance", 1)])
+    assert tally.summary(1)["data_points"] == 0
