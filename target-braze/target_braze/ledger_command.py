@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from singer_sdk.exceptions import ConfigValidationError
 
-from target_braze import instances, ledger_files
+from target_braze import instances, ledger_files, sandbox
 from target_braze.errors import LedgerError, SettingsError, TargetBrazeError, TerminatedError
 from target_braze.hashes import Hasher
 from target_braze.identities import Identities
@@ -144,7 +144,16 @@ def accept_api_key(config: Any) -> None:
 def _settings(config: Any) -> Settings:
     logging.getLogger("singer_sdk").setLevel(logging.WARNING)
     TargetBraze.logger.setLevel(logging.WARNING)
-    return TargetBraze(config=config.config, parse_env_config=config.parse_env).settings
+    settings = TargetBraze(config=config.config, parse_env_config=config.parse_env).settings
+    if not settings.is_sandbox:
+        return settings
+    address = sandbox.found_sandbox()
+    if address is None:
+        raise LedgerError(
+            f"No sandbox runs. Each life of a sandbox has a ledger of its own in {settings.ledger}, and the sandbox "
+            "knows which: start it with `braze-sandbox start`."
+        )
+    return settings.in_workspace(sandbox.workspace(address))
 
 
 def _open(settings: Settings, *, is_rehearsal: bool = False, accepts_api_key: bool = False) -> Ledger:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -253,6 +253,10 @@ class Settings:
     def is_sandbox(self) -> bool:
         """Whether this run delivers to the local sandbox, which is to be found or started."""
         return self.base_url is None
+
+    def in_workspace(self, name: str) -> Settings:
+        """These settings with a ledger for one life of the sandbox, which knows nothing of what came before it."""
+        return replace(self, ledger=self.ledger / name)
 
     def stream(self, name: str) -> StreamSettings:
         """The settings of a stream: those of the first entry of `streams` that matches, over those of the whole run.

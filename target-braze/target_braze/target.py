@@ -62,8 +62,13 @@ class TargetBraze(Target):
     @cached_property
     def run(self) -> Run:
         """The run; it begins when it is first asked for."""
-        endpoint = self.settings.base_url or ("" if self.settings.dry_run else sandbox.running_sandbox())
-        return Run(self.settings, endpoint, self._write_state_message, self._wake)
+        settings, endpoint = self.settings, self.settings.base_url
+        if endpoint is None:
+            address = sandbox.found_sandbox() if settings.dry_run else sandbox.running_sandbox()
+            # a dry run starts nothing; where none runs the ledger is empty, as the sandbox would be
+            settings = settings.in_workspace(sandbox.workspace(address) if address else sandbox.NONE)
+            endpoint = address or ""
+        return Run(settings, endpoint, self._write_state_message, self._wake)
 
     # Messages
 

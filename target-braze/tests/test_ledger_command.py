@@ -174,10 +174,29 @@ def test_accept_api_key(filled: dict[str, Any], called: Callable[..., Result]) -
 @pytest.mark.parametrize(
     "arguments", [["stats"], ["check"], ["accept-api-key"], ["forget", "--email", "a@example.com"]]
 )
-def test_without_a_ledger_none_is_made(
-    config: dict[str, Any], called: Callable[..., Result], tmp_path: Path, arguments: list[str]
+def test_the_ledger_of_a_sandbox_is_that_of_the_life_it_has(
+    config: dict[str, Any],
+    called: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: list[str],
 ) -> None:
-    config["instance"] = "sandbox"  # which is not started either
+    config["instance"] = "sandbox"
+    monkeypatch.setattr("target_braze.sandbox.found_sandbox", lambda: None)
+    assert "No sandbox runs" in str(called(*arguments).exception)  # and none is started
+    monkeypatch.setattr("target_braze.sandbox.found_sandbox", lambda: "http://127.0.0.1:1")
+    monkeypatch.setattr("target_braze.sandbox.workspace", lambda _: "w1")
+    opened({**config, "ledger": str(tmp_path / "ledger" / "w1")}).close()
+    assert called(*arguments).exit_code == 0
+    monkeypatch.setattr("target_braze.sandbox.workspace", lambda _: "w2")
+    assert "There is no ledger in" in str(called(*arguments).exception)
+    assert not (tmp_path / "ledger" / "w2").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["stats"], ["check"], ["accept-api-key"], ["forget", "--email", "a@example.com"]]
+)
+def test_without_a_ledger_none_is_made(called: Callable[..., Result], tmp_path: Path, arguments: list[str]) -> None:
     result = called(*arguments)
     assert "There is no ledger in" in str(result.exception)
     assert not (tmp_path / "ledger").exists()

@@ -43,6 +43,48 @@ def test_one_that_runs_is_used(braze: Any, monkeypatch: pytest.MonkeyPatch) -> N
     assert [(call.method, call.path) for call in braze.calls] == [("GET", "/health")]
 
 
+def test_one_that_runs_is_found(braze: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = use_port_of(braze, monkeypatch)
+    is_sandbox(braze)
+    assert sandbox.found_sandbox() == url
+
+
+def test_one_that_runs_elsewhere_is_found(braze: Any, programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRAZE_SANDBOX_PORT", "1")
+    asked = programs / "asked"
+    program(programs, f"echo $* > {asked}; echo it runs; echo {braze.url}")
+    is_sandbox(braze)
+    assert sandbox.found_sandbox() == braze.url
+    assert asked.read_text() == "status\n"
+
+
+@pytest.mark.parametrize("text", [None, "echo it does not run; exit 1", "echo http://127.0.0.1:1", "echo"])
+def test_none_is_started_to_be_found(programs: Path, monkeypatch: pytest.MonkeyPatch, text: str | None) -> None:
+    monkeypatch.setenv("BRAZE_SANDBOX_PORT", "1")
+    if text is not None:
+        program(programs, text)
+    assert sandbox.found_sandbox() is None
+
+
+def test_one_that_cannot_be_asked_is_not_found(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRAZE_SANDBOX_PORT", "1")
+    (programs / "braze-sandbox").write_text("no program")
+    assert sandbox.found_sandbox() is None
+
+
+def test_workspace(braze: Any) -> None:
+    braze.script = lambda _: braze.Reply(200, {"service": "braze-sandbox", "workspace": "4f2a"})
+    assert sandbox.workspace(braze.url) == "4f2a"
+
+
+@pytest.mark.parametrize("told", [{}, {"workspace": ""}, {"workspace": ".."}, {"workspace": "a/b"}, []])
+def test_one_that_does_not_tell_its_workspace(braze: Any, told: Any) -> None:
+    """Its ledger would be believed after a reset; and a name that leads elsewhere is none."""
+    braze.script = lambda _: braze.Reply(200, told)
+    with pytest.raises(SettingsError, match=r"older one.*`braze-sandbox stop`"):
+        sandbox.workspace(braze.url)
+
+
 def test_usual_port(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "_answers", lambda address: address == "http://127.0.0.1:8977")
     assert sandbox.running_sandbox() == "http://127.0.0.1:8977"

@@ -17,6 +17,7 @@ from singer_sdk.target_base import Target
 from singer_sdk.testing import get_target_test_class, target_test_streams
 from singer_sdk.testing.runners import TargetTestRunner
 from target_braze.errors import DeliveryError, InputError, SettingsError, TerminatedError
+from target_braze.ledger import is_ledger
 from target_braze.reader import MessageReader
 from target_braze.sink import BrazeSink
 from target_braze.target import TargetBraze
@@ -314,12 +315,14 @@ def test_the_sandbox_is_asked_for_when_the_run_begins(
         return str(braze.url)
 
     monkeypatch.setattr("target_braze.sandbox.running_sandbox", running_sandbox)
+    monkeypatch.setattr("target_braze.sandbox.workspace", lambda address: "w1" if address == braze.url else "")
     target = new_target(instance="sandbox", base_url=None, api_key=None)
     assert asked == []
     read(target, SCHEMA, record("a"))
     target.process_endofpipe()
     assert asked == [1]
     assert braze.names == ["a"]
+    assert is_ledger(target.settings.ledger / "w1")
 
 
 # What we rely on of the SDK

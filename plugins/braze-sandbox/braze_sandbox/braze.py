@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import uuid
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,12 @@ if TYPE_CHECKING:
 
 
 class Braze:
-    """A local Braze without its HTTP side."""
+    """A local Braze without its HTTP side.
+
+    Attributes:
+        workspace: Stands for all it was ever told: made with the database, and another one after each `reset`. Whoever
+            remembers what was delivered must forget it when this is another.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open the database.
@@ -54,6 +60,7 @@ class Braze:
         self._settings = Settings()
         self.registry = TypeRegistry({})
         self.counters = Counters()
+        self.workspace = ""
         self._load()
 
     @property
@@ -110,6 +117,7 @@ class Braze:
         self.store.refresh()
         self.journal.refresh()
         self._settings, self.registry, self.counters = Settings(), TypeRegistry({}), Counters()
+        self._begin_workspace()
 
     def close(self) -> None:
         """Close the database and give it up."""
@@ -124,6 +132,14 @@ class Braze:
             self.registry = TypeRegistry(msgspec.json.decode(kept["types"], type=dict[str, str]))
         if "counters" in kept:
             self.counters = msgspec.json.decode(kept["counters"], type=Counters)
+        if "workspace" in kept:
+            self.workspace = msgspec.json.decode(kept["workspace"], type=str)
+        else:  # a new database, one of an older sandbox, or one that died in the middle of a reset
+            self._begin_workspace()
+
+    def _begin_workspace(self) -> None:
+        self.workspace = uuid.uuid4().hex
+        self._keep("workspace", self.workspace)
 
     def _keep(self, name: str, value: Any) -> None:
         self._connection.execute(

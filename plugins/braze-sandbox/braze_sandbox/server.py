@@ -92,6 +92,7 @@ async def _health(request: web.Request) -> web.Response:
         "version": __version__,
         "pid": os.getpid(),
         "database": str(request.app[BRAZE].path),
+        "workspace": request.app[BRAZE].workspace,
     }
     return web.Response(body=msgspec.json.encode(about), content_type="application/json")
 

@@ -99,6 +99,10 @@ class Client:
         answer = self.session.post(self.address + "/sandbox/faults", json=list(rules), timeout=TIMEOUT_SECONDS)
         answer.raise_for_status()
 
+    def workspace(self) -> str:
+        """Return what stands for all it was told so far; another one after a reset."""
+        return str(self.session.get(self.address + "/health", timeout=TIMEOUT_SECONDS).json()["workspace"])
+
     def reset(self) -> None:
         """Forget everything."""
         self.session.post(self.address + "/sandbox/reset", timeout=TIMEOUT_SECONDS).raise_for_status()

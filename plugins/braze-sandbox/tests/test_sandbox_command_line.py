@@ -129,8 +129,10 @@ def test_a_restart_keeps_profiles_types_counts_and_settings(commands: Commands) 
     first = Client(last_line(commands.run("start")))
     first.settings(error_style="sentence")
     first.attributes({"external_id": "p", "a": 1})
+    workspace = first.workspace()
     commands.run("stop")
     second = Client(last_line(commands.run("start")))
+    assert second.workspace() == workspace
     second.attributes({"external_id": "p", "b": 2, "a": "another type"})
     second.attributes({"external_id": "q"})
     assert second.values() == {"a": 1, "b": 2}
@@ -138,6 +140,14 @@ def test_a_restart_keeps_profiles_types_counts_and_settings(commands: Commands) 
     assert second.stats()["requests"] == 3
     assert [each["number"] for each in second.requests()] == [1, 2, 3]
     assert second.get("/sandbox/settings").json()["error_style"] == "sentence"
+
+
+def test_a_new_database_is_another_workspace(commands: Commands) -> None:
+    workspace = Client(last_line(commands.run("start"))).workspace()
+    commands.run("stop")
+    for path in commands.database.parent.glob("*.sqlite*"):
+        path.unlink()
+    assert Client(last_line(commands.run("start"))).workspace() != workspace
 
 
 def test_a_kill_loses_nothing_that_was_answered(commands: Commands) -> None:

@@ -17,6 +17,16 @@ def test_health(braze: Client) -> None:
     assert health["version"]
 
 
+def test_what_was_forgotten_was_another_workspace(braze: Client) -> None:
+    before = braze.workspace()
+    braze.attributes({"external_id": "p", "a": 1})
+    assert braze.workspace() == before
+    braze.reset()
+    after = braze.workspace()
+    assert after != before
+    assert braze.workspace() == after
+
+
 def test_a_request_is_recorded_without_its_key(braze: Client) -> None:
     before = time.time()
     body = {"attributes": [{"external_id": "p", "a": 1}, {"external_id": "q", "email": ""}]}
