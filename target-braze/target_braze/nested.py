@@ -26,10 +26,10 @@ _NEEDED_BY_OPERATION: Final = {
 _TIME_KEY: Final = "$time"
 _ABSENT: Final = msgspec.UNSET
 
-_encoder = msgspec.json.Encoder()
-encode: Final = _encoder.encode
-encode_lines: Final = _encoder.encode_lines
-"""Each value as JSON and an end of line, which JSON written by msgspec never holds."""
+encode: Final = msgspec.json.Encoder().encode
+encode_lines: Final = msgspec.json.Encoder(order="deterministic").encode_lines
+"""Each value as JSON and an end of line, which JSON written by msgspec never holds; keys inside a value in order, so
+that the same value is the same bytes (invariant 7)."""
 
 
 def encode_each(values: list[Any]) -> list[bytes]:

@@ -23,6 +23,7 @@ PURE = [
     "costs",
     "digests",
     "doubts",
+    "doubts",
     "entries",
     "errors",
     "findings",

@@ -1,0 +1,114 @@
+"""Updates of which nobody knows whether Braze applied them: sent by a run that ended before it saw the answer. Pure.
+
+To the ledger such a person still has the value A, to Braze perhaps B already. If the next record says A, it would look
+unchanged and Braze would keep B. So requests that change what the ledger knows are noted before they are handed over,
+and the next run forgets those values that were never settled: whatever is said of them next is sent.
+
+A note survives its process, not always the machine: it is not synced, which would cost more than sending the request.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from target_braze import entries
+from target_braze.entries import NEVER, Entry
+from target_braze.hashes import VALUE_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from target_braze.changes import Store
+    from target_braze.names import Get, Names, Put
+    from target_braze.updates import Update
+
+Doubt = tuple[bytes, tuple[int, ...]]
+"""What stands for a person, and the numbers of the attributes that were to change."""
+
+_NOTE: Final = "doubt:{}"
+_NONE: Final = msgspec.msgpack.encode([])
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(list[Doubt]).decode
+
+
+class Doubts:
+    """Notes of the requests that are under way, as many as there are at once.
+
+    Args:
+        get: Reads what was kept under a name.
+        put: Keeps something under a name, before anything that is put after it.
+    """
+
+    def __init__(self, get: Get, put: Put) -> None:
+        self._get = get
+        self._put = put
+        self._places = 0
+        self._free: list[int] = []
+        self._taken: dict[int, int] = {}
+
+    def left(self) -> list[Doubt]:
+        """What the last run left; to be asked before anything is noted."""
+        found: list[Doubt] = []
+        while (note := self._get(_NOTE.format(self._places))) is not None:
+            found += _decode(note)
+            self._free.append(self._places)
+            self._places += 1
+        return found
+
+    def clear(self) -> None:
+        """Take all notes back that the last run left."""
+        for place in self._free:
+            self._put(_NOTE.format(place), _NONE)
+
+    def note(self, position: int, objects: Iterable[Update]) -> None:
+        """Note a request, before it may leave.
+
+        Args:
+            position: What it is known by.
+            objects: What is in it.
+        """
+        lessons = [update.lesson for update in objects if update.lesson is not None]
+        doubts = [(lesson.key, lesson.numbers) for lesson in lessons if lesson.before is not None]
+        if not doubts:
+            return  # of people whom the ledger does not know everything is sent in any case
+        try:
+            place = self._free.pop()
+        except IndexError:
+            place = self._places
+            self._places += 1
+        self._taken[position] = place
+        self._put(_NOTE.format(place), _encode(doubts))
+
+    def ended(self, position: int) -> None:
+        """Take back the note of a request, once all that became of it is recorded; on the delivery's thread."""
+        place = self._taken.pop(position, None)
+        if place is not None:
+            self._put(_NOTE.format(place), _NONE)
+            self._free.append(place)
+
+
+def forget(doubts: Iterable[Doubt], store: Store, names: Names) -> int:
+    """Forget the values that are in doubt.
+
+    Returns:
+        Of how many people there was one.
+    """
+    entries_after: dict[bytes, bytes] = {}
+    for key, numbers in doubts:
+        value = entries_after.get(key) or store.get(key)
+        if value is None:
+            continue
+        entry = entries.decode(value)
+        for digest in entry.records.values():
+            store.table.discard(digest)
+        hashes = [entry.hashes[at : at + VALUE_BYTES] for at in range(0, len(entry.hashes), VALUE_BYTES)]
+        for index, number in enumerate(names.numbers(entry.layout)):
+            if number in numbers:
+                hashes[index] = NEVER
+        marks = {number: mark for number, mark in entry.marks.items() if number not in numbers}
+        entries_after[key] = entries.encode(Entry(entry.layout, b"".join(hashes), {}, marks))
+    if entries_after:
+        store.put_many(list(entries_after.items()))
+    return len(entries_after)
