@@ -21,7 +21,7 @@ from target_braze.limits import MAX_OBJECTS_PER_REQUEST
 from target_braze.rejections import RejectionLimit, rejection_limit
 from target_braze.standard_fields import IDENTIFIERS
 from target_braze.stream_settings import (
-    OBJECT_KINDS,
+    STREAM,
     StreamSettings,
     chosen,
     given,
@@ -34,17 +34,6 @@ if TYPE_CHECKING:
 
 LOOKALIKE_CHOICES: Final = ("error", "map", "send")
 OBJECT_LIMITS: Final = ("combined", "per_array")
-
-_FIELD = th.CustomType({"type": ["string", "null", "object"]})
-_STREAM = th.ObjectType(
-    th.Property("object", th.StringType(allowed_values=list(OBJECT_KINDS))),
-    th.Property("fields", th.ObjectType(additional_properties=_FIELD)),
-    th.Property("only", th.ArrayType(th.StringType)),
-    th.Property("identify_by", th.ArrayType(th.StringType(allowed_values=list(IDENTIFIERS)))),
-    th.Property("update_existing_only", th.BooleanType),
-    th.Property("merge_objects", th.BooleanType),
-    additional_properties=False,
-)
 
 CONFIG: Final = th.PropertiesList(
     th.Property(
@@ -89,7 +78,7 @@ CONFIG: Final = th.PropertiesList(
     ),
     th.Property(
         "streams",
-        th.ObjectType(additional_properties=_STREAM),
+        th.ObjectType(additional_properties=STREAM),
         default={},
         title="Streams",
         description=(

@@ -9,6 +9,8 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+from singer_sdk import typing as th
+
 from target_braze.errors import SettingsError
 from target_braze.limits import MAX_STRING_CHARACTERS
 from target_braze.policies import MAX_DECIMALS, Buckets, Policy, labels_of
@@ -26,6 +28,17 @@ FIELD_TYPES: Final[dict[str, Kind]] = {
 }
 TOO_LONG_CHOICES: Final = ("reject", "truncate")
 OBJECT_KINDS: Final = tuple(kind.value for kind in ObjectKind)
+_FIELD = th.CustomType({"type": ["string", "null", "object"]})
+STREAM: Final = th.ObjectType(
+    th.Property("object", th.StringType(allowed_values=list(OBJECT_KINDS))),
+    th.Property("fields", th.ObjectType(additional_properties=_FIELD)),
+    th.Property("only", th.ArrayType(th.StringType)),
+    th.Property("identify_by", th.ArrayType(th.StringType(allowed_values=list(IDENTIFIERS)))),
+    th.Property("update_existing_only", th.BooleanType),
+    th.Property("merge_objects", th.BooleanType),
+    additional_properties=False,
+)
+"""How `streams` declares one."""
 NUMBER_POLICIES: Final = frozenset({"round", "bucket", "tolerance"})
 """Policies that only a number can have."""
 _HOLD_POLICIES: Final = ("tolerance", "at_most_every", "only_if_empty")
