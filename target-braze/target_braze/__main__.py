@@ -7,11 +7,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import click
-from singer_sdk.exceptions import InvalidJSONSchema, MissingKeyPropertiesError, RecordsWithoutSchemaException
 
-from target_braze import check
 from target_braze.errors import TargetBrazeError, TerminatedError
-from target_braze.target import TargetBraze
+from target_braze.starting import import_target
 
 if TYPE_CHECKING:
     from typing import IO
@@ -25,6 +23,9 @@ SWITCH_SECONDS = 0.001
 step of being taken in while records are read; measured, 1 ms is a tenth faster in all."""
 GARBAGE_THRESHOLDS = (200_000, 50, 50)
 """Records come and go by reference counts and hold no cycles: looking for some every 700 objects costs a tenth."""
+READ_SECONDS = 5.0
+"""How long a check goes on reading once every stream that came has begun: the next stream's SCHEMA may come after many
+records of this one, or never."""
 
 
 def share_the_process() -> None:
@@ -45,7 +46,10 @@ def with_check(command: click.Command) -> click.Command:
         config = options.get("config")
         if action is None or options.get("about"):
             deliver(file_input=file_input, about_format=about_format, **options)
-        elif not check.run(
+            return
+        from target_braze import check  # noqa: PLC0415 - half as much again as a run has to import
+
+        if not check.run(
             {} if config is None else config.config,
             parse_env=config is not None and config.parse_env,
             file_input=file_input,
@@ -60,7 +64,7 @@ def with_check(command: click.Command) -> click.Command:
         click.Option(
             ["--read-seconds"],
             type=click.FloatRange(min=0),
-            default=check.READ_SECONDS,
+            default=READ_SECONDS,
             show_default=True,
             help="With check: how long to read on for further streams once all that came have begun.",
         ),
@@ -76,6 +80,15 @@ def with_check(command: click.Command) -> click.Command:
 
 def main() -> None:
     """Run the target; exit with 0, with 1 after an error, with 143 or 130 after SIGTERM or SIGINT."""
+    import_target()
+    from singer_sdk.exceptions import (  # noqa: PLC0415 - after the line above, as the next one
+        InvalidJSONSchema,
+        MissingKeyPropertiesError,
+        RecordsWithoutSchemaException,
+    )
+
+    from target_braze.target import TargetBraze  # noqa: PLC0415
+
     share_the_process()
     try:
         with_check(TargetBraze.cli)()

@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 
     from target_braze.settings import Settings
 
-READ_SECONDS: Final = 5.0
-"""How long to go on reading once every stream that came has begun: the next stream's SCHEMA may come after many
-records of this one, or never."""
 _CHUNK_BYTES: Final = 1 << 20
 _PATIENCE_SECONDS: Final = 2.0
 """How long nothing may come on standard input before it is said that we wait for it."""
