@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import fsspec
 
+from tap_braze_currents import __version__
 from tap_braze_currents.errors import BucketError, FileError, GoneError, SettingsError
 from tap_braze_currents.files import File
 from tap_braze_currents.keys import event_type_folder, parse
-from tap_braze_currents.roles import Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,6 +35,8 @@ _S3_CONFIG: Final = {
     "response_checksum_validation": "when_required",
     "request_checksum_calculation": "when_required",
     "retries": {"mode": "adaptive", "max_attempts": 8},
+    # botocore's own says so much of the machine that to write it anew for each request takes as long as to sign it
+    "user_agent": f"tap-braze-currents/{__version__}",
 }
 
 
@@ -43,7 +45,7 @@ class Bucket:
 
     Args:
         path: A URL or a local folder.
-        s3: Options of s3fs: credentials, endpoint; and a role (`role_arn`, `role_session_name`, `role_external_id`).
+        s3: Options of s3fs: credentials, endpoint; and a role, see `sessions.py`.
         connections: Most connections at once.
 
     Raises:
@@ -57,7 +59,9 @@ class Bucket:
         self._is_s3 = protocol in {"s3", "s3a"}
         options: dict[str, Any] = {}
         if self._is_s3:
-            s3 = _with_session(s3)
+            from tap_braze_currents.sessions import with_session  # noqa: PLC0415 - for S3 alone: it takes its time
+
+            s3 = with_session(s3)
             endpoint = s3.pop("endpoint_url", None)
             options = {
                 **s3,
@@ -257,21 +261,6 @@ class Bucket:
             f"{self.path} cannot be listed ({_code(error)}). Check `path`, the credentials (they need s3:ListBucket "
             "and s3:GetObject) and `s3_endpoint_url`."
         )
-
-
-def _with_session(s3: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of s3fs from those of the settings: instead of a role, a session in it."""
-    options = dict(s3)
-    if "role_arn" in options:
-        role = Role(
-            options.pop("role_arn"),
-            options.pop("role_session_name", Role.session_name),
-            options.pop("role_external_id", None),
-            options.pop("profile", None),
-            (options.pop("key"), options.pop("secret"), options.pop("token", None)) if "key" in options else None,
-        )
-        options["session"] = role.session()
-    return options
 
 
 def _integration(path: str) -> str:

@@ -215,8 +215,12 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     if config.get("aws_profile"):
         s3["profile"] = config["aws_profile"]
     if config.get("aws_role_arn"):
-        role = ("aws_role_arn", "aws_role_session_name", "aws_role_external_id")
-        s3 |= {name.removeprefix("aws_"): config[name] for name in role if config.get(name)}
+        s3["role_arn"] = config["aws_role_arn"]
+        s3["role_session_name"] = (
+            config.get("aws_role_session_name") or CONFIG["properties"]["aws_role_session_name"]["default"]
+        )
+        if config.get("aws_role_external_id"):
+            s3["role_external_id"] = config["aws_role_external_id"]
     if config.get("s3_endpoint_url"):
         s3["endpoint_url"] = config["s3_endpoint_url"]
     if config.get("requester_pays"):

@@ -13,6 +13,7 @@ import fsspec
 import pytest
 import s3fs
 from botocore.loaders import JSONFileLoader
+from botocore.utils import parse_timestamp
 from braze_sandbox.currents import filler, schemas
 from braze_sandbox.currents.writing import avro_file
 from fsspec.implementations.local import LocalFileSystem
@@ -21,6 +22,7 @@ from moto.sts.models import AssumedRole, sts_backends
 from tap_braze_currents import bucket as bucket_module
 from tap_braze_currents.bucket import HEADER_BYTES, Bucket
 from tap_braze_currents.errors import BucketError, FileError, GoneError, SettingsError
+from tap_braze_currents.sessions import read_timestamp
 from tap_braze_currents.settings import read_settings
 from tap_braze_currents.tap import TapBrazeCurrents
 
@@ -507,6 +509,30 @@ def test_a_role_that_is_refused(moto_bucket: MotoBucket, roles_taken_up: list[As
 def test_a_role_without_credentials_to_take_it_up(moto_bucket: MotoBucket) -> None:
     some = {name: moto_bucket.settings[name] for name in ("path", "s3_endpoint_url")}
     refused(opened(some, aws_role_arn=ROLE), "NoCredentialsError")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-31T12:00:00.000Z",
+        "2026-01-31T12:00:00.123456Z",
+        "2026-01-31T12:00:00Z",
+        "2026-01-31T13:00:00+01:00",
+        "20260131T120000Z",
+        "Sat, 31 Jan 2026 12:00:00 GMT",
+        "Saturday, 31-Jan-26 12:00:00 GMT",
+        "1769860800",
+        1769860800,
+    ],
+)
+def test_times_are_read_as_botocore_reads_them(text: Any) -> None:
+    assert read_timestamp(text) == parse_timestamp(text)
+    assert read_timestamp(text).tzinfo is not None
+
+
+def test_what_is_no_time_is_refused() -> None:
+    with pytest.raises(ValueError, match="noon"):
+        read_timestamp("noonZ")
 
 
 def test_requester_pays_is_said_with_every_request(moto_bucket: MotoBucket) -> None:

@@ -90,6 +90,7 @@ def test_credentials_as_s3fs_names_them() -> None:
         "role_session_name": "nightly",
         "role_external_id": "x",
     }
+    assert settings(aws_role_arn="arn").s3 == {"role_arn": "arn", "role_session_name": "tap-braze-currents"}
     assert settings(**role | {"aws_role_arn": None}).s3 == {}
 
 
