@@ -26,6 +26,11 @@ class Fetched:
         self.file = file
         self._future = future
 
+    @property
+    def is_here(self) -> bool:
+        """Whether `data` would not wait."""
+        return self._future.done()
+
     def data(self) -> bytes:
         """Its bytes; waits for them.
 

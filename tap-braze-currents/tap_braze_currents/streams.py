@@ -242,10 +242,12 @@ class CurrentsStream(Stream):
     def _emit(self, count: Callable[[int], None]) -> None:
         """All records as lines. Those of a file leave while the next one is decoded, for the target to have work."""
         for fetched in self._fetched():
+            if not fetched.is_here:
+                self._finish_leaving()  # rather than wait
             try:
                 decoded, maker = self._decoded(fetched)
                 lines = self._lines(decoded, maker)
-            except (FileError, UnreadableFileError) as error:  # noqa: PERF203 - a file each
+            except (FileError, UnreadableFileError) as error:
                 self._finish_leaving()
                 if not self._goes_on_without(fetched.file, error):
                     return

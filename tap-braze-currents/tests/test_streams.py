@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import struct
+import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -677,6 +678,30 @@ def test_a_file_too_large_to_be_held_gives_the_same(mixed: Folder, monkeypatch: 
     assert set(again) == {1}  # the first block of each is held
     without_time = [message | {"time_extracted": None} for message in held.messages]
     assert [message | {"time_extracted": None} for message in decoded_again.messages] == without_time
+
+
+def test_records_do_not_wait_for_a_file_that_is_still_on_its_way(folder: Folder) -> None:
+    folder.put("a", modified=NOON)
+    late = folder.put("b", modified=NOON + 1)
+    first_is_out = threading.Event()
+
+    def prepare(tap: TapBrazeCurrents) -> None:
+        fetch, write = tap.bucket.fetch, tap.message_writer.write_lines
+
+        def fetch_late(file: File) -> bytes:
+            if file.key == str(late) and threading.current_thread() is not threading.main_thread():
+                assert first_is_out.wait(30)
+            return fetch(file)
+
+        def write_lines(lines: bytes | bytearray) -> None:
+            write(lines)
+            if b'"RECORD"' in lines:
+                first_is_out.set()
+
+        tap.bucket.fetch = fetch_late  # type: ignore[method-assign]
+        tap.message_writer.write_lines = write_lines  # type: ignore[method-assign]
+
+    assert run(folder.config, prepare=prepare).ids() == ["a", "b"]
 
 
 def test_a_file_cut_between_blocks_is_told_by_the_listing(folder: Folder) -> None:
