@@ -186,7 +186,7 @@ CONFIG: Final = th.PropertiesList(
     ),
     th.Property(
         "max_rejected",
-        th.CustomType({"type": ["string", "integer"]}),
+        th.CustomType({"type": ["string", "number"]}),  # of "integer" the SDK takes no share from the environment
         default="5%",
         title="Most rejections",
         description=(

@@ -218,7 +218,9 @@ class TestCommandLine:
         )
 
     def test_settings_from_the_environment(self, filled: dict[str, Any], tmp_path: Path) -> None:
-        environment = {f"TARGET_BRAZE_{name.upper()}": value for name, value in filled.items()}
+        # with a default of each kind besides, as Meltano sets them
+        given = {**filled, "max_rejected": "5%", "full_resync": "false", "max_connections": "256", "streams": "{}"}
+        environment = {f"TARGET_BRAZE_{name.upper()}": value for name, value in given.items()}
         done = self.run("--config=ENV", "stats", "--json", environment=environment, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
         assert json.loads(done.stdout)["identities"] == 5
