@@ -99,12 +99,18 @@ def run(new_orders: int) -> None:
     report, summary = jobs.report()
     print("", *screen.outcome(summary), "", sep="\n")
 
-    come_back(server, bucket, variables)
+    back = come_back(server, bucket, variables)
+    taken = {JOB: screen.taken(summary, attributes), BACK_JOB: screen.taken(back, engagement.ATTRIBUTES)}
+    print("", "What it took, one data point for each attribute", *screen.pointers(taken), sep="\n")
     show_end(report, summary, address)
 
 
-def come_back(server: database.Server, bucket: s3.Server, variables: Mapping[str, str]) -> None:
-    """Let people answer, read their answers into the warehouse, and send Braze what it says of them."""
+def come_back(server: database.Server, bucket: s3.Server, variables: Mapping[str, str]) -> dict[str, Any]:
+    """Let people answer, read their answers into the warehouse, and send Braze what it says of them.
+
+    Returns:
+        The summary of the last run.
+    """
     print("And back: what people did with Braze's messages, by Currents\n")
     with screen.step("People", "answering") as step:
         step.result = f"{engagement.happens(PROJECT, bucket)}"
@@ -119,6 +125,7 @@ def come_back(server: database.Server, bucket: s3.Server, variables: Mapping[str
         step.result = f"{BACK_JOB}: tap-postgres to target-braze"
     _, summary = jobs.report()
     print("", *engagement.told(known), "", *screen.outcome(summary), sep="\n")
+    return summary
 
 
 def show_end(report: Path, summary: Mapping[str, Any], address: str) -> None:
@@ -127,11 +134,13 @@ def show_end(report: Path, summary: Mapping[str, Any], address: str) -> None:
     if summary["rejected"]:
         where["Rejected, and why"] = f"{_from_here(report / 'rejected.jsonl')}: {screen.rejections(summary)}"
     where["Meltano's log"] = _from_here(jobs.LOG)
-    python = _from_here(Path(sys.executable))
+    python, meltano = _from_here(Path(sys.executable)), _from_here(jobs.MELTANO)
     then = {
-        "make demo": "again: only new events are read, but all attributes are sent, changed or not (so far)",
-        f"{python} demo/run.py --new-orders 100": "100 customers order again before the run",
-        f"{_from_here(jobs.MELTANO)} run {QUERY_JOB}": "a query's result, and only what is new in it",
+        "make demo": "again: nobody ordered, so that act one sends nothing",
+        f"{python} demo/run.py --new-orders 100": "100 customers order again, and only what that changes is sent",
+        f"{meltano} run {QUERY_JOB}": "a query's result, and only what is new in it",
+        f"TARGET_BRAZE_DRY_RUN=true {meltano} run {JOB}": "what a run would change and cost, and no more than that",
+        f"{meltano} invoke target-braze--ledger stats": "how much is known of what Braze has, and where",
         "make clean": "stop the database, the sandbox and the bucket, and remove everything",
     }
     print("", "Look at", *screen.pointers(where), "", "Then", *screen.pointers(then), sep="\n")

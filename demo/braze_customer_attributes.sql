@@ -4,8 +4,8 @@
 -- right: columns named as Braze's standard fields fill those fields, every other column becomes a custom attribute of
 -- that name. Columns of consent (email_subscribe, push_subscribe) are better left out: Braze learns it first.
 --
--- Braze bills a data point for each attribute written. So far every run writes all of them; once only what changed is
--- sent, a column costs as often as its value changes. Make it so from the beginning:
+-- Braze bills a data point for each attribute written. A run writes what changed since the last one, and no more; so a
+-- column costs as often as its value changes:
 --
 --   * Say when something happened, not how long ago it was. "days_since_last_order" changes for everybody every day,
 --     last_order_date for those who ordered; a segment in Braze ("last_order_date more than 90 days ago") counts the days.

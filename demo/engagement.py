@@ -21,6 +21,7 @@ VIEW_SQL = Path(__file__).with_name("engagement.sql")
 FIRST_EVENTS, FIRST_HOURS = 20_000, 24
 LATER_EVENTS, LATER_HOURS = 2_000, 1
 SCHEMA = "braze"
+ATTRIBUTES = 3  # of engagement.sql
 SHOWN = {
     "users.messages.email.Send": "e-mails sent",
     "users.messages.email.Open": "e-mails opened",

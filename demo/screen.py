@@ -59,9 +59,30 @@ def outcome(summary: Mapping[str, Any]) -> list[str]:
         "",
         f"  {summary['requests']:>{width},}  requests"
         + (f", {summary['retries']:,} of them again" if summary["retries"] else ""),
-        f"  {summary['data_points']:>{width},}  data points: one for each attribute written, as Braze bills",
+        f"  {summary['data_points']:>{width},}  data points",
     ]
     return lines
+
+
+def taken(summary: Mapping[str, Any], attributes: int) -> str:
+    """Say in words what a run sent, and how that compares with sending all it read.
+
+    Args:
+        summary: Of the run.
+        attributes: How many each of its records has, none of them free.
+    """
+    points, all_points = summary["data_points"], summary["records"] * attributes
+    if not summary["objects"]:
+        return f"nothing has changed, so nothing was sent: 0 data points instead of {all_points:,}"
+    if points == all_points:
+        return f"all of it, for Braze had none: {points:,} data points; from now on, only what changes"
+    written = sum(sum(stream["attribute_updates"].values()) for stream in summary["streams"].values())
+    people, things = _counted(summary["objects"], "customer"), _counted(written, "attribute")
+    return f"{people}, {things}: {_counted(points, 'data point')} instead of {all_points:,}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def rejections(summary: Mapping[str, Any]) -> str:

@@ -19,10 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))  # the demo is not installed
+from demo import database, engagement, jobs, s3, sandbox, screen  # noqa: E402
+
 CUSTOMERS = 23_570
 PARTS = ("demo", "plugins", "tap-braze-currents", "target-braze", "meltano.yml")
 SECONDS = 400
 FIRST_EVENTS, LATER_EVENTS = 20_000, 2_000
+# What can change of a customer who orders again.
+DERIVED = {
+    *("last_order_date", "lifecycle_stage", "order_count", "items_bought", "one_and_done", "days_between_orders"),
+    *("lifetime_revenue", "average_order_value", "largest_order_value", "value_tier"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -110,15 +118,47 @@ def test_the_demo_delivers_every_customer_and_does_so_again(project: Path) -> No
     again = demo(project, "--new-orders", "100")
 
     assert address(again) == address(printed)
-    assert summary(project)["delivered"] == CUSTOMERS
     assert braze.stats()["profiles"] == CUSTOMERS
+    assert_only_what_changed_was_sent(summary(project), again, first["data_points"])
     assert told(again, "events of 16 types in the warehouse") == FIRST_EVENTS + LATER_EVENTS
     log = (project / ".demo" / "meltano.log").read_text()
     read = re.findall(r"tap-braze-currents METRIC +metric_name=record_count metric_value=(\d+)", log)
     assert sum(map(int, read)) == LATER_EVENTS, "nothing is read twice"
-    assert summary(project, "marketing-engagement")["delivered"] > engaged
+    later = summary(project, "marketing-engagement")
+    assert later["records"] > engaged
+    assert 0 < later["delivered"] <= LATER_EVENTS
+    assert later["delivered"] + later["unchanged"] == later["records"]
+
+    assert_nothing_is_sent_without_news(project, address(printed), first["data_points"])
     stopped = demo(project, "--stop")
     assert all(f"{what} stopped" in stopped for what in ("PostgreSQL", "Braze sandbox", "S3 server"))
+
+
+def assert_only_what_changed_was_sent(second: dict[str, Any], printed: str, all_points: int) -> None:
+    assert (second["records"], second["delivered"], second["unchanged"]) == (CUSTOMERS, 100, CUSTOMERS - 100)
+    [changed] = second["streams"].values()
+    assert set(changed["attribute_updates"]) <= DERIVED
+    assert changed["attribute_updates"]["order_count"] == 100
+    points = f"{second['data_points']:,}"
+    assert f"100 customers, {points} attributes: {points} data points instead of {all_points:,}" in printed
+
+
+def assert_nothing_is_sent_without_news(project: Path, address: str, all_points: int) -> None:
+    server, bucket = database.Server(project / ".demo" / "postgres"), s3.Server(project / ".demo")
+    variables = jobs.environment(server.url, address, bucket.address)
+
+    def meltano(*arguments: str) -> str:
+        command = [str(jobs.MELTANO), "--environment=sandbox", "--log-level=warning", *arguments]
+        done = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    meltano("run", "customer-attributes")
+    found = summary(project)
+    assert (found["unchanged"], found["requests"], found["data_points"]) == (CUSTOMERS, 0, 0)
+    in_words = f"nothing has changed, so nothing was sent: 0 data points instead of {all_points:,}"
+    assert screen.taken(found, all_points // CUSTOMERS) == in_words
+    assert json.loads(meltano("invoke", "target-braze--ledger", "stats", "--json"))["identities"] == CUSTOMERS
 
 
 def ids(path: Path) -> set[str]:
@@ -146,9 +186,6 @@ for number, line in enumerate(process.stdout):
 @pytest.mark.timeout(2 * SECONDS)
 def test_no_event_is_missing_after_the_tap_was_killed(project: Path) -> None:
     """SIGKILL in the middle of a file, through `meltano run`, twice at other places; the third run gets through."""
-    sys.path.insert(0, str(PROJECT))  # the demo is not installed
-    from demo import database, engagement, jobs, s3, sandbox
-
     server, bucket = database.Server(project / ".demo" / "postgres"), s3.Server(project / ".demo")
     server.start()
     address = sandbox.start(project)

@@ -78,11 +78,11 @@ def test_jobs_and_their_schedules_are_there(copy: Path) -> None:
     assert all(len(schedule["interval"].split()) == 5 for schedule in listed)
 
 
+@pytest.mark.parametrize("plugin", ["target-braze", "target-braze--ledger"])
 @pytest.mark.parametrize(("environment", "instance"), [("sandbox", "sandbox"), ("production", "EU-01")])
-def test_where_an_environment_delivers(copy: Path, environment: str, instance: str) -> None:
-    config = json.loads(
-        meltano(copy, f"--environment={environment}", "config", "print", "target-braze", "--format=json")
-    )
+def test_where_an_environment_delivers(copy: Path, environment: str, instance: str, plugin: str) -> None:
+    """And the ledger that is looked into is the one that is written."""
+    config = json.loads(meltano(copy, f"--environment={environment}", "config", "print", plugin, "--format=json"))
     assert config["instance"] == instance
     assert ("api_key" in config) == (environment == "production")
     assert config["report_path"] == str(copy / ".meltano" / "target-braze" / "reports")
