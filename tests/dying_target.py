@@ -2,7 +2,8 @@
 
     dying_target.py MODULE:CLASS.METHOD before|after N [arguments of target-braze]
 
-It dies at the N-th call of the method, just before it or just after it. Everything else is the real thing.
+It dies at the N-th call of the method (or of the function MODULE:FUNCTION), just before it or just after it.
+Everything else is the real thing.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from typing import Any
 def arm(place: str, when: str, count: int) -> None:
     """Let the process die at a place."""
     module, _, name = place.partition(":")
-    class_name, _, method = name.partition(".")
-    owner = getattr(importlib.import_module(module), class_name)
+    *classes, method = name.split(".")
+    owner: Any = importlib.import_module(module)
+    for class_name in classes:
+        owner = getattr(owner, class_name)
     original = getattr(owner, method)
     calls = 0
 

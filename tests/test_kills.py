@@ -1,7 +1,9 @@
 """The process dies, or Braze does not answer as it should: nothing is lost, whatever happens where.
 
 A tap reads from where the last STATE on standard output says, as Meltano would keep it; so each run goes on where the
-one before was stopped. At the end every record is in the sandbox with its last value, or in a dead letter.
+one before was stopped. At the end every record is in the sandbox with its last value, or in a dead letter. The
+ledger knows it, so that a further run sends nothing; and a crash repeats what was under way, however far back the next
+run reads.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from braze_sandbox.testing import Client
 
@@ -30,6 +32,9 @@ SECONDS = 60
 RECORDS = 1200
 RECORDS_PER_STATE = 50
 OBJECTS_PER_REQUEST = 10
+CONNECTIONS = 8
+UNDER_WAY = 2 * CONNECTIONS + 1
+"""Requests that may be under way at once: for each connection one in flight and one ready, and one handed over."""
 BLOCKED = tuple(f"person-{number:05d}" for number in range(7, RECORDS, 211))
 """People Braze rejects, for the dead letter of the delivery."""
 
@@ -42,20 +47,20 @@ SCHEMA = {
 }
 
 
-def record(number: int) -> dict[str, Any]:
+def record(number: int, generation: int = 0) -> dict[str, Any]:
     """One record; every 97th names nobody and every 89th has an email that is none, for the mapping to reject."""
     return {
         "external_id": None if number % 97 == 3 else f"person-{number:05d}",
-        "visits": number * 7,
+        "visits": number * 7 + generation,
         "email": "none" if number % 89 == 5 else f"p{number}@mail.example",
     }
 
 
-def messages(first: int, last: int) -> Iterator[str]:
+def messages(first: int, last: int, generation: int = 0) -> Iterator[str]:
     """What the tap says that starts at record `first`."""
     yield json.dumps({"type": "SCHEMA", "stream": "people", "schema": SCHEMA, "key_properties": []})
     for number in range(first, last):
-        yield json.dumps({"type": "RECORD", "stream": "people", "record": record(number)})
+        yield json.dumps({"type": "RECORD", "stream": "people", "record": record(number, generation)})
         if (number + 1) % RECORDS_PER_STATE == 0 or number + 1 == last:
             yield json.dumps({"type": "STATE", "value": {"read": number + 1}})
 
@@ -67,6 +72,9 @@ class Pipeline:
     folder: Path
     braze: Client
     records: int = RECORDS
+    generation: int = 0
+    padding: int = 0
+    """Characters to add to each record that names nobody."""
     config: dict[str, Any] = field(default_factory=dict)
     states: list[int] = field(default_factory=list)
 
@@ -81,7 +89,7 @@ class Pipeline:
             "api_key": "made-up",
             "report_path": str(self.folder / "reports"),
             "max_objects_per_request": OBJECTS_PER_REQUEST,
-            "max_connections": 8,
+            "max_connections": CONNECTIONS,
             "max_rejected": 1000,
             **self.config,
         }
@@ -93,7 +101,8 @@ class Pipeline:
     def running(self, *launcher: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
         """The target with all input in its pipe, from a file: the tap is never what a run waits for."""
         source = self.folder / "input.jsonl"
-        source.write_text("\n".join(messages(self.bookmark, self.records)) + "\n")
+        lines = "\n".join(messages(self.bookmark, self.records, self.generation)) + "\n"
+        source.write_text(lines.replace('"external_id": null', f'"external_id": null, "note": "{"x" * self.padding}"'))
         with (
             source.open("rb") as stdin,
             (self.folder / "stderr").open("ab") as stderr,
@@ -143,7 +152,7 @@ class Pipeline:
         objects = {entry["object"]["external_id"] for entry in rejected if entry["attribute"] is None}
         nobodies = {entry["object"]["visits"] for entry in rejected if entry["identity"] is None}
         for number in range(count):
-            expected = record(number)
+            expected = record(number, self.generation)
             name = expected["external_id"]
             if name is None:
                 assert expected["visits"] in nobodies, number
@@ -167,8 +176,20 @@ class Pipeline:
         self.assert_none_lost_before(self.records)
         summary = self.summary()
         assert summary["records"] == self.records - first
-        assert summary["delivered"] + summary["rejected"] == summary["records"]
+        assert summary["delivered"] + summary["unchanged"] + summary["rejected"] == summary["records"]
         assert summary["unfinished"] == 0
+        self.assert_sends_nothing_more()
+
+    def assert_sends_nothing_more(self) -> None:
+        """A run over all records again sends none but those that Braze rejects."""
+        before = self.braze.stats()
+        self.states.clear()
+        assert self.run() == 0, self.stderr()
+        summary, after = self.summary(), self.braze.stats()
+        assert (summary["delivered"], summary["objects"]) == (0, 0)
+        assert summary["unchanged"] + summary["rejected"] == summary["records"] == self.records
+        assert after["accepted"] == before["accepted"]
+        assert after["requests"] - before["requests"] <= len(BLOCKED)
 
 
 @pytest.fixture
@@ -189,6 +210,8 @@ CRASHES = {
     "about to be sent": ("target_braze.run:Run.sent", "before", 25),
     "answered and not looked at": ("target_braze.client:Client.post", "after", 25),
     "accepted and not recorded": ("target_braze.run:Run.accepted", "before", 25),
+    "about to be written to the ledger": ("target_braze.ledger:Ledger.put_many", "before", 25),
+    "in the ledger and not counted": ("target_braze.changes:Changes.accepted", "after", 25),
     "recorded and not acknowledged": ("target_braze.run:Run.accepted", "after", 25),
     "ended and not acknowledged": ("target_braze.run:Run.ended", "before", 25),
     "rejected by Braze and not kept": ("target_braze.run:Run.rejected", "before", 2),
@@ -197,9 +220,16 @@ CRASHES = {
     "rejected in mapping and kept in memory": ("target_braze.reports:DeadLetter.add", "after", 3),
     "dead letter not yet durable": ("target_braze.reports:DeadLetter.sync", "before", 2),
     "dead letter durable, STATE not out": ("target_braze.reports:DeadLetter.sync", "after", 2),
+    "ledger not yet durable": ("target_braze.ledger:Ledger.sync", "before", 2),
+    "ledger durable, STATE not out": ("target_braze.ledger:Ledger.sync", "after", 2),
     "STATE about to go out": ("target_braze.target:TargetBraze._write_state_message", "before", 2),
     "STATE out": ("target_braze.target:TargetBraze._write_state_message", "after", 2),
     "all delivered, last STATE not out": ("target_braze.delivery:Delivery.close", "before", 1),
+    "last STATE out, ledger open": ("target_braze.ledger:Ledger.close", "before", 1),
+    "ledger durable, its table as it was": ("target_braze.ledger_files:write_table", "before", 1),
+    "its new table written, not in its place": ("pathlib:Path.replace", "before", 3),
+    "its new table in its place": ("target_braze.ledger_files:write_table", "after", 1),
+    "ledger closed": ("target_braze.ledger:Ledger.close", "after", 1),
     "last STATE out, no summary": ("target_braze.reports:Report.write_summary", "before", 1),
 }
 
@@ -209,6 +239,35 @@ def test_killed_at_a_place_in_the_code(pipeline: Pipeline, crash: tuple[str, str
     place, when, count = crash
 
     assert pipeline.run(sys.executable, DYING, place, when, str(count)) == -signal.SIGKILL
+    is_between = place == "pathlib:Path.replace"
+    assert is_between == any(pipeline.folder.rglob(".records.table.new"))
+
+    pipeline.assert_finishes()
+    repeated = pipeline.braze.stats()["accepted"]["attributes"] - len(pipeline.braze.profiles(limit=2 * RECORDS))
+    assert repeated <= UNDER_WAY * OBJECTS_PER_REQUEST
+
+
+WHILE_IT_CHANGES = {
+    "noted and not handed over": ("target_braze.doubts:Doubts.note", "after", 25),
+    "about to be sent": ("target_braze.run:Run.sent", "before", 25),
+    "answered and not looked at": ("target_braze.client:Client.post", "after", 25),
+    "accepted and not recorded": ("target_braze.changes:Changes.accepted", "before", 25),
+    "recorded and still noted": ("target_braze.doubts:Doubts.ended", "before", 25),
+    "nothing noted any more": ("target_braze.doubts:Doubts.ended", "after", 25),
+    "all done": ("target_braze.reports:Report.write_summary", "before", 1),
+}
+
+
+@pytest.mark.parametrize("crash", WHILE_IT_CHANGES.values(), ids=WHILE_IT_CHANGES)
+def test_killed_while_it_changes_what_then_changes_back(pipeline: Pipeline, crash: tuple[str, str, int]) -> None:
+    """A, then B with a kill, then A: where Braze may have B, A is sent, though it is what the ledger had."""
+    place, when, count = crash
+    assert pipeline.run() == 0, pipeline.stderr()
+    pipeline.states.clear()
+    pipeline.generation = 1
+    assert pipeline.run(sys.executable, DYING, place, when, str(count)) == -signal.SIGKILL
+    pipeline.states.clear()
+    pipeline.generation = 0
 
     pipeline.assert_finishes()
 
@@ -305,15 +364,27 @@ def test_an_outage_that_lasts_stops_the_run_and_loses_nothing(pipeline: Pipeline
     pipeline.assert_finishes()
 
 
-def limited_files() -> None:
-    """A disk that is full after 2 kB: the system refuses to let a file of this process grow beyond."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))
+def limited_files(size: int) -> Callable[[], None]:
+    """A disk that is full: the system refuses to let a file of this process grow beyond so many bytes."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 def test_a_dead_letter_that_cannot_be_kept_stops_the_run(pipeline: Pipeline) -> None:
-    assert pipeline.run(preexec_fn=limited_files) == 1
+    pipeline.padding = 100_000
+
+    assert pipeline.run(preexec_fn=limited_files(500_000)) == 1
 
     assert "A rejected record could not be kept" in pipeline.stderr()
+    assert "Traceback" not in pipeline.stderr()
+    assert pipeline.bookmark < RECORDS
+    pipeline.assert_finishes()
+
+
+def test_a_ledger_that_cannot_be_kept_stops_the_run(pipeline: Pipeline) -> None:
+    assert pipeline.run(preexec_fn=limited_files(30_000)) == 1
+
+    assert "ledger" in pipeline.stderr()
+    assert "cannot be read or written" in pipeline.stderr()
     assert "Traceback" not in pipeline.stderr()
     assert pipeline.bookmark < RECORDS
     pipeline.assert_finishes()
