@@ -31,6 +31,9 @@ RECORDS_PER_SMALL_FILE: Final = 5
 BLOCK_BYTES: Final = 64_000
 """Where Avro for Java, which writes most Avro files there are, ends a block if nobody says otherwise."""
 
+MOST_HOURS: Final = 4_000
+"""More files than this share hours: an hour yet to come would hold files that the tap's bookmark may not pass."""
+
 _FIRST_HOUR: Final = dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc)
 _SEED: Final = 20_260_101
 _NAMES: Final = ("Spring sale", "Welcome, step 3", "Win back, 90 days", "Küche & Garten", "Order shipped")
@@ -68,14 +71,15 @@ def _prepare(name: str, sizes: list[int], codec: str) -> Path:
     folder = FOLDER / version / name
     for old in FOLDER.glob("currents-*"):
         if old.name != version:
-            shutil.rmtree(old)
+            shutil.rmtree(old, ignore_errors=True)  # another run may be at it too
     if not folder.exists():
         unfinished = _empty(folder.with_suffix(".unfinished"))
         first = 0
         chance = random.Random(_SEED).random  # the one source of chance whose sequence Python promises to keep
         for number, size in enumerate(sizes):
-            moment = _FIRST_HOUR + dt.timedelta(hours=number)
-            path = unfinished / _key(number, first)
+            hour = number if len(sizes) <= MOST_HOURS else number * MOST_HOURS // len(sizes)
+            moment = _FIRST_HOUR + dt.timedelta(hours=hour)
+            path = unfinished / _key(hour, first)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(_file([_record(first + row, moment, chance) for row in range(size)], codec))
             written = moment.timestamp() + 3_600
