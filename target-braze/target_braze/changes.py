@@ -41,6 +41,7 @@ Person = tuple[bytes, int]
 _NULL: Final = b"null"
 _UNMARKED: Final = Mark()
 _NUMBER: Final = struct.Struct("<d")
+_NO_LAYOUT: Final = -1
 _MAX_PLANS: Final = 10_000
 _LEARNED_AT_ONCE: Final = 4_096
 """Digests are added to the table in such heaps; until then a record is compared with the ledger instead."""
@@ -113,7 +114,7 @@ class _Plan:
     Attributes:
         stream: The number of their stream.
         numbers: The number of each.
-        layout: The number of the list of them.
+        layout: The number of the list of them; `_NO_LAYOUT` if there are too many lists to make one of its own.
         all: The indexes of all.
         policies: Index of an attribute → its policy.
     """
@@ -328,7 +329,9 @@ class Changes:
         policies = {index: mapper.policies[name] for index, name in enumerate(form.names) if name in mapper.policies}
         if len(self._plans) >= _MAX_PLANS:
             self._plans.clear()
-        plan = _Plan(stream, numbers, self._names.layout(numbers), tuple(range(len(numbers))), policies)
+        is_listed = self._names.listed(numbers, self._live) == numbers
+        layout = self._names.layout(numbers) if is_listed else _NO_LAYOUT
+        plan = _Plan(stream, numbers, layout, tuple(range(len(numbers))), policies)
         self._plans[form] = plan
         return plan
 
@@ -393,11 +396,13 @@ class Changes:
         marks = {} if before is None else before.marks
         if plan.policies:
             marks = {**marks, **self._marks(said, chosen)}
-        if len(chosen) == len(plan.all) and (before is None or before.layout == plan.layout):
+        layout = plan.layout if before is None else before.layout
+        if len(chosen) == len(plan.all) and layout == plan.layout != _NO_LAYOUT:
             return Entry(plan.layout, hashes, digests, marks)
         known = {} if before is None else self._hashes(before)
         known.update((plan.numbers[index], _at(hashes, index)) for index in chosen)
-        numbers = plan.numbers if known.keys() <= set(plan.numbers) else tuple(known)
+        numbers = plan.numbers if known.keys() <= set(plan.numbers) else tuple(sorted(known))
+        numbers = self._names.listed(numbers, self._live)
         return Entry(
             self._names.layout(numbers), b"".join(known.get(number, NEVER) for number in numbers), digests, marks
         )
@@ -482,7 +487,8 @@ class Changes:
             known[number] = new.get(number, NEVER)
             if number in lesson.after.marks:
                 marks[number] = lesson.after.marks[number]
-        return Entry(self._names.layout(tuple(known)), b"".join(known.values()), {}, marks)
+        numbers = self._names.listed(tuple(sorted(known)), self._live)
+        return Entry(self._names.layout(numbers), b"".join(known.get(number, NEVER) for number in numbers), {}, marks)
 
 
 def _at(hashes: bytes, index: int) -> bytes:

@@ -16,6 +16,8 @@ from target_braze.errors import LedgerError
 
 _NAMES: Final = "names"
 _LAYOUT: Final = "layout:{}"
+MAX_LISTS: Final = 1_000
+"""Lists of attributes that are kept one by one; they are all in memory."""
 
 Get = Callable[[str], bytes | None]
 Put = Callable[[str, bytes], None]
@@ -100,6 +102,18 @@ class Names:
         """The numbers of all attributes that are sent by some stream."""
         with self._lock:
             return frozenset(attribute.number for attribute in self._known.attributes.values())
+
+    def listed(self, numbers: tuple[int, ...], all_others: Iterable[int]) -> tuple[int, ...]:
+        """The list to keep what is known of some attributes in.
+
+        Args:
+            numbers: These attributes.
+            all_others: All there are. Where each record has others than the last one, there would be as many lists
+                as people; so once there are many, no new ones are made but of all together.
+        """
+        if numbers in self._numbers or len(self._layouts) < MAX_LISTS:
+            return numbers
+        return tuple(sorted({*numbers, *all_others}))
 
     def layout(self, numbers: tuple[int, ...]) -> int:
         """The number of a list of attributes."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from target_braze import entries, run, updates
+from target_braze import entries, names, run, updates
 from target_braze import ledger as ledger_module
 from target_braze.errors import DeliveryError, TargetBrazeError
 from target_braze.hashes import Hasher
@@ -198,6 +198,7 @@ class World:
         self.folder = folder
         self.braze = Braze()
         self.now = 1_700_000_000
+        self.max_lists = names.MAX_LISTS
         self._schemas = schemas
 
     def run(
@@ -277,15 +278,17 @@ class World:
         def begin_scripted(current: run.Run) -> Any:
             return ScriptedDelivery(current, self.braze, script)
 
-        scrypt = dict(ledger_module._SCRYPT)
+        scrypt, max_lists = dict(ledger_module._SCRYPT), names.MAX_LISTS
         run.Run._begin_delivery = begin_scripted  # type: ignore[method-assign, assignment]
         time.time = lambda: self.now
+        names.MAX_LISTS = self.max_lists  # type: ignore[misc]
         ledger_module._SCRYPT.update(n=2)
         try:
             yield
         finally:
             run.Run._begin_delivery = begin  # type: ignore[method-assign]
             time.time = clock
+            names.MAX_LISTS = max_lists  # type: ignore[misc]
             ledger_module._SCRYPT.update(scrypt)
 
     # What the ledger holds
@@ -294,9 +297,9 @@ class World:
         """Persons and attributes of which the ledger has another value than Braze; there must be none."""
         found = []
         with self.ledger() as ledger:
-            names = Names(ledger.meta_get, ledger.meta_put)
+            known_names = Names(ledger.meta_get, ledger.meta_put)
             hasher = Hasher(ledger.key)
-            numbers = {attribute.number: name for name, attribute in names._known.attributes.items()}
+            numbers = {attribute.number: name for name, attribute in known_names._known.attributes.items()}
             people = {
                 key: (name, seed)
                 for name in self.braze.profiles
@@ -305,7 +308,7 @@ class World:
             for key, value in ledger.items():
                 name, seed = people[key]
                 entry = entries.decode(value)
-                for index, number in enumerate(names.numbers(entry.layout)):
+                for index, number in enumerate(known_names.numbers(entry.layout)):
                     known = entry.hashes[index * 8 : index * 8 + 8]
                     if number not in numbers or known == entries.NEVER:
                         continue
@@ -323,6 +326,11 @@ class World:
         with self.ledger() as ledger:
             meta = {name: ledger.meta_get(name) for name in ("names", "layout:0", "layout:1", "layout:2")}
             return list(ledger.items()), meta
+
+    def lists(self) -> int:
+        """How many lists of attributes the ledger has."""
+        with self.ledger() as ledger:
+            return next(number for number in itertools.count() if ledger.meta_get(f"layout:{number}") is None)
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:

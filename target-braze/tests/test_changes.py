@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -248,6 +249,19 @@ def test_a_change_that_was_never_answered_is_in_doubt(world: Any, *, is_applied:
     assert world.untrue() == []
     again = world.run([heap(p(a=1, b="x"))])
     assert again.requests == []
+
+
+def test_records_that_all_have_other_attributes_do_not_fill_the_ledger_with_lists(world: Any) -> None:
+    """There was one for each of them, and for each order they came in; all are read at the start."""
+    world.max_lists = 3
+    names = ["a", "b", "country", "seen"]
+    some = [dict.fromkeys(chosen, "1") for count in range(1, 5) for chosen in itertools.permutations(names, count)]
+    records = [p(str(number), **fields) for number, fields in enumerate(some)]
+    assert len(records) == 64
+    assert world.run([heap(*records)]).failure is None
+    assert world.lists() <= 4
+    assert world.run([heap(*records)]).requests == []
+    assert sent(world.run([heap(p("63", a=2))]), "63") == [{"a": 2}]
 
 
 # Settings

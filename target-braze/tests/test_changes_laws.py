@@ -142,8 +142,10 @@ def folders() -> Iterator[Any]:
         yield (Path(root) / str(number) for number in itertools.count())
 
 
-def new_world(folders: Any) -> Any:
-    return scripted.World(next(folders), SCHEMAS)
+def new_world(folders: Any, max_lists: int = 1000) -> Any:
+    world = scripted.World(next(folders), SCHEMAS)
+    world.max_lists = max_lists
+    return world
 
 
 SCALE = int(os.environ.get("LAWS", "1"))
@@ -166,11 +168,11 @@ def assert_complete(summary: dict[str, Any], said: list[Record]) -> None:
 RUNS = st.tuples(st.lists(records(PLAIN), max_size=8), st.sets(st.integers(0, 8)), LAGS, SIZES)
 
 
-@given(runs=st.lists(RUNS, min_size=1, max_size=4))
+@given(runs=st.lists(RUNS, min_size=1, max_size=4), max_lists=st.sampled_from([1, 1000]))
 @settings(max_examples=100 * SCALE)
-def test_what_braze_has_is_what_it_would_have_of_everything(folders: Any, runs: list[Any]) -> None:
+def test_what_braze_has_is_what_it_would_have_of_everything(folders: Any, runs: list[Any], max_lists: int) -> None:
     """And nothing is sent twice, every record has its outcome, every STATE leaves, the ledger tells the truth."""
-    world = new_world(folders)
+    world = new_world(folders, max_lists)
     expected: dict[str, dict[str, Any]] = {}
     for said, cuts, lags, size in runs:
         ended = world.run(heaps(said, cuts), scripted.Script(lags), max_objects_per_request=size, **USUAL)
@@ -277,7 +279,7 @@ REFUSING_RUNS = st.tuples(st.lists(records(REFUSABLE), max_size=8), st.sets(st.i
 @given(runs=st.lists(REFUSING_RUNS, min_size=1, max_size=4))
 @settings(max_examples=100 * SCALE)
 def test_what_is_not_rejected_arrives(folders: Any, runs: list[Any]) -> None:
-    world = new_world(folders)
+    world = new_world(folders, max_lists=len(runs))
     for said, cuts, lags, size in runs:
         world.braze.rejected.clear()
         before = {name: dict(profile) for name, profile in world.braze.profiles.items()}
