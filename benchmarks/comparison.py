@@ -10,25 +10,40 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import lines, report, tables
-from benchmarks.processes import MAX_SECONDS, Stub, WrongResultError, running_stub
-from benchmarks.variants import BRAZE, FLOOR, Variant, all_variants, measure, write_config
+from benchmarks.measuring import Bench
+from benchmarks.processes import MAX_SECONDS, WrongResultError, own_environment, running_stub
+from benchmarks.variants import CASES, MELTANO, NEW, UNCHANGED, Job, Sizes, Variant, all_variants, floor_of
 
 
 def main() -> int:
     """Run the benchmark; the exit code is 1 if a result is wrong, whatever the goals say."""
     arguments = _arguments()
-    variants = all_variants(arguments.records, arguments.plain_records, arguments.connections, arguments.limit)
-    if arguments.only:
-        variants = [variant for variant in variants if variant.key in {FLOOR, *arguments.only}]
-    with running_stub(arguments.delay) as stub:
-        if arguments.profile:
-            _profile(next(variant for variant in variants if variant.key == BRAZE), stub)
-            return 0
-        try:
-            rounds = _run_all(variants, stub, arguments.rounds)
-        except WrongResultError as error:
-            print(f"The result is wrong, so there is none to report. {error}", file=sys.stderr)
-            return 1
+    cases = [arguments.profile] if arguments.profile else arguments.only or list(CASES)
+    sizes = Sizes(
+        arguments.records,
+        arguments.plain_records,
+        arguments.discarded_records,
+        arguments.identities,
+        arguments.connections,
+        arguments.limit,
+    )
+    wanted = {floor_of(case) for case in cases} | ({UNCHANGED} if MELTANO in cases else set())  # to compare with
+    variants = [variant for variant in all_variants(sizes) if variant.case in cases or variant.key in wanted]
+    if arguments.profile:
+        variants = [variant for variant in variants if variant.key == arguments.profile]
+    elif MELTANO in cases and not any(variant.case == MELTANO for variant in variants):
+        print("Meltano is not installed, so nothing runs through it.", file=sys.stderr)
+    try:
+        with running_stub(arguments.delay, arguments.port) as stub, Bench(stub) as bench:
+            for variant in variants:
+                bench.prepare(variant)  # all before the first is measured
+            if arguments.profile:
+                _profile(variants[0], bench)
+                return 0
+            rounds = _run_all(variants, bench, arguments.rounds)
+    except WrongResultError as error:
+        print(f"The result is wrong, so there is none to report. {error}", file=sys.stderr)
+        return 1
     conditions = (
         f"{arguments.rounds} round{'s' if arguments.rounds > 1 else ''}, {arguments.delay:g} ms before each "
         f"answer, up to {arguments.connections} connections."
@@ -42,35 +57,36 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks/run.py", description="See benchmarks/README.md.")
-    keys = [variant.key for variant in all_variants(1, 1, 1, 1) if variant.key != FLOOR]
-    parser.add_argument(
-        "--records",
-        type=_positive,
-        default=300_000,
-        help="for all but the plain target (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--plain-records", type=_positive, default=4_500, help="for the plain target (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--rounds", type=_positive, default=3, help="how often each is run, in turn (default: %(default)s)"
-    )
+    for name, default, words in (
+        ("records", 1_000_000, "in most runs"),
+        ("plain-records", 4_500, "for the plain target where it delivers"),
+        ("discarded-records", 30_000, "for the plain target where it discards"),
+        ("identities", 5_000_000, "people in the large ledger, at least three times the records"),
+        ("rounds", 5, "how often each is run, in turn"),
+        ("connections", 128, "max_connections"),
+        ("limit", 300, "requests/s of the limited run"),
+    ):
+        parser.add_argument(f"--{name}", type=_positive, default=default, help=f"{words} (default: %(default)s)")
     parser.add_argument(
         "--delay", type=float, default=50, help="milliseconds before each answer (default: %(default)s)"
     )
-    parser.add_argument("--connections", type=_positive, default=128, help="max_connections (default: %(default)s)")
     parser.add_argument(
-        "--limit", type=_positive, default=300, help="requests/s of the limited run (default: %(default)s)"
+        "--port",
+        type=_positive,
+        default=8987,
+        help="of the stub; ledgers that are kept know it (default: %(default)s)",
     )
-    parser.add_argument("--only", nargs="+", choices=keys, help="only these, and the floor")
+    parser.add_argument("--only", nargs="+", choices=CASES, metavar="CASE", help=f"only these: {', '.join(CASES)}")
     parser.add_argument("--write", action="store_true", help="put the result into benchmarks/README.md")
     parser.add_argument(
-        "--profile", action="store_true", help="instead, profile the main thread of one run of target-braze"
+        "--profile",
+        choices=CASES[: CASES.index(MELTANO) - 1],
+        nargs="?",
+        const=NEW,
+        metavar="CASE",
+        help="instead, profile the main thread of one run of target-braze",
     )
-    arguments = parser.parse_args()
-    if arguments.profile:
-        arguments.only = [BRAZE]
-    return arguments
+    return parser.parse_args()
 
 
 def _positive(text: str) -> int:
@@ -80,39 +96,35 @@ def _positive(text: str) -> int:
     return number
 
 
-def _run_all(variants: list[Variant], stub: Stub, count: int) -> list[report.Round]:
+def _run_all(variants: list[Variant], bench: Bench, count: int) -> list[report.Round]:
     rounds: list[report.Round] = []
-    for variant in variants:
-        lines.prepare(variant.records)  # all of them before the first is measured
     for number in range(1, count + 1):
         found: report.Round = {}
         for variant in variants:
             if variant.is_once and number < count:
                 continue
-            result = found[variant.key] = measure(variant, stub)
-            pace = f"{result.records_per_second:,.0f} records/s, {result.usage.seconds:.1f} s"
-            print(f"round {number}: {variant.label}: {pace}", file=sys.stderr)
+            result = found[variant.key] = bench.measure(variant, number)
+            pace = f"{result.records_per_second:,.0f} records/s, {result.usage.seconds:.2f} s"
+            print(f"round {number}: {variant.case}: {variant.label}: {pace}", file=sys.stderr)
         rounds.append(found)
     return rounds
 
 
-def _profile(variant: Variant, stub: Stub) -> None:
+def _profile(variant: Variant, bench: Bench) -> None:
     """Print where the main thread's time goes; calls look dearer than they are, so believe the order only."""
-    with tempfile.TemporaryDirectory(prefix="target-braze-benchmark-") as name:
+    assert variant.job is not Job.DECODE
+    with tempfile.TemporaryDirectory(prefix="run-", dir=lines.FOLDER) as name:
         folder = Path(name)
-        config = write_config(variant, stub, folder)
-        command = [
-            sys.executable,
-            "-m",
-            "cProfile",
-            "-o",
-            "profile",
-            "-m",
-            "target_braze",
-            "--config",
-            str(config),
-        ]
-        with lines.prepare(variant.records).open("rb") as source:
-            output = subprocess.DEVNULL
-            subprocess.run(command, stdin=source, stdout=output, cwd=folder, check=True, timeout=MAX_SECONDS)
-        pstats.Stats(str(folder / "profile")).strip_dirs().sort_stats("tottime").print_stats(30)
+        config = bench.write_config(variant, folder)
+        command = [sys.executable, "-m", "cProfile", "-o", "profile", "-m", "target_braze", "--config", str(config)]
+        with lines.prepare(variant.customers, variant.kind(1)).path.open("rb") as source:
+            subprocess.run(
+                command,
+                stdin=source,
+                stdout=subprocess.DEVNULL,
+                cwd=folder,
+                env=own_environment(),
+                check=True,
+                timeout=MAX_SECONDS,
+            )
+        pstats.Stats(str(folder / "profile")).strip_dirs().sort_stats("tottime").print_stats(40)

@@ -3,6 +3,8 @@
 It is written the way the SDK's own documentation suggests, with the SDK's defaults and nothing that slows it
 down: a `BatchSink`, batches of as many records as a request may hold, one `requests.Session` whose connection
 stays open, one request at a time.
+
+With `discard` it delivers nothing: what is left is what the SDK does with a record before anybody can look at it.
 """
 
 from __future__ import annotations
@@ -49,6 +51,8 @@ class PlainSink(BatchSink):
         Raises:
             RuntimeError: If the answer is anything but plain success.
         """
+        if self.config.get("discard"):
+            return
         response = self.session.post(
             f"{self.config['base_url']}/users/track",
             data=json.dumps({"attributes": context["records"]}, default=to_json),
@@ -67,6 +71,7 @@ class PlainTarget(Target):
     config_jsonschema: ClassVar[dict[str, Any]] = th.PropertiesList(
         th.Property("base_url", th.StringType, required=True),
         th.Property("api_key", th.StringType, required=True, secret=True),
+        th.Property("discard", th.BooleanType),
     ).to_dict()
 
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-MAX_SECONDS = 600
+MAX_SECONDS = 900
 """A process that takes longer is killed, and the benchmark fails."""
+KEPT_ON_SECONDS = 0.5
+"""How long a process that is to be killed may go on once it is under way."""
 
 
 class WrongResultError(Exception):
@@ -34,22 +37,33 @@ class Usage:
         cpu_seconds: User and system time of the process and the children it waited for.
         peak_rss_mb: Most memory it held at once, in millions of bytes.
         output: The lines it wrote to standard output.
+        log: What it wrote to standard error.
     """
 
     seconds: float
     cpu_seconds: float
     peak_rss_mb: float
     output: list[bytes]
+    log: str
 
 
-def run(command: list[str], lines: Path, folder: Path) -> Usage:
+def own_environment() -> dict[str, str]:
+    """The environment without what a developer's shell may say to what is measured.
+
+    Inside a Meltano project target-braze keeps its files in the project; and without bytecode files, each start would
+    compile all that it imports.
+    """
+    foreign = ("MELTANO_", "TARGET_BRAZE_", "PYTHON")
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+
+
+def run(command: list[str], lines: Path, folder: Path, environment: dict[str, str] | None = None) -> Usage:
     """Run a command in a folder of its own with the lines on its standard input, as through a shell's pipe.
 
     Raises:
         WrongResultError: If it fails or takes too long.
     """
-    # inside a Meltano project target-braze keeps its files in the project; here every run starts with none
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MELTANO_")}
+    environment = environment or own_environment()
     with (folder / "stdout").open("wb") as output, (folder / "stderr").open("wb") as errors:
         started = time.perf_counter()
         with subprocess.Popen(["cat", str(lines)], stdout=subprocess.PIPE) as source:
@@ -74,7 +88,44 @@ def run(command: list[str], lines: Path, folder: Path) -> Usage:
         usage.ru_utime + usage.ru_stime,
         usage.ru_maxrss * kilo / 1e6,
         (folder / "stdout").read_bytes().splitlines(),
+        (folder / "stderr").read_text(errors="replace"),
     )
+
+
+def kill_underway(command: list[str], lines: Path, folder: Path, is_underway: Callable[[], bool]) -> None:
+    """Run a command with the lines on its standard input, and kill it when it is under way; it cannot reach the end.
+
+    Raises:
+        WrongResultError: If it ended by itself or did not get under way.
+    """
+    with (
+        (folder / "stdout").open("wb") as output,
+        (folder / "stderr").open("wb") as errors,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=output, stderr=errors, cwd=folder, env=own_environment()
+        ) as process,
+    ):
+        writer = threading.Thread(target=_feed, args=(process, lines))
+        writer.start()
+        deadline = time.monotonic() + MAX_SECONDS
+        while process.poll() is None and not is_underway() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(KEPT_ON_SECONDS)
+        has_ended = process.poll() is not None or time.monotonic() >= deadline
+        process.kill()
+        writer.join()
+    if has_ended:
+        message = (folder / "stderr").read_text(errors="replace")[-3000:]
+        raise WrongResultError(f"{' '.join(command)} was not to be killed:\n{message}")
+
+
+def _feed(process: subprocess.Popen[bytes], lines: Path) -> None:
+    """Write the lines and leave the pipe open, so that whoever reads waits for more."""
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError), lines.open("rb") as file:
+        shutil.copyfileobj(file, process.stdin, 1 << 20)
+        process.stdin.flush()
+        process.wait()
 
 
 class Stub:
@@ -102,13 +153,17 @@ class Stub:
         return answer
 
 
-@contextmanager
-def running_stub(delay_ms: float) -> Iterator[Stub]:
-    """A stub that runs until the end of the block."""
-    command = [sys.executable, str(Path(__file__).with_name("stub.py")), "--delay", str(delay_ms)]
+@contextlib.contextmanager
+def running_stub(delay_ms: float, port: int = 0) -> Iterator[Stub]:
+    """A stub that runs until the end of the block, on any free port or a certain one."""
+    command = [sys.executable, str(Path(__file__).with_name("stub.py"))]
+    command += ["--delay", str(delay_ms), "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
-            yield Stub(int(process.stdout.readline()))
+            said = process.stdout.readline()
+            if not said:
+                raise WrongResultError(f"port {port} is taken; say another one with --port")
+            yield Stub(int(said))
         finally:
             process.terminate()

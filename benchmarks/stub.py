@@ -20,6 +20,9 @@ from array import array
 OBJECT_MARK = b'"external_id"'
 """Occurs once in each object of the benchmark and in no value: to count it is to count the objects."""
 
+NAME_MARK = b'":'
+"""Follows the name of each attribute, and is in no value of the benchmark."""
+
 HOURLY_LIMIT = 100_000_000
 """What the rate-limit headers announce: too much to slow any client down."""
 
@@ -30,6 +33,7 @@ class Counters:
     def __init__(self) -> None:
         self.arrivals = array("d")
         self.objects = 0
+        self.attributes = 0
         self.bytes = 0
         self.refused = 0
         self.slowest_reply_seconds = 0.0
@@ -52,6 +56,7 @@ class Counters:
         return {
             "requests": len(arrivals),
             "objects": self.objects,
+            "attributes": self.attributes,
             "bytes": self.bytes,
             "refused": self.refused,
             "most_in_one_second": most,
@@ -119,6 +124,8 @@ class Connection(asyncio.Protocol):
             objects = pending.count(OBJECT_MARK, self._head_size, self._request_size)
             counters.arrivals.append(self._started)
             counters.objects += objects
+            # less the name of the array and the identifiers
+            counters.attributes += pending.count(NAME_MARK, self._head_size, self._request_size) - 1 - objects
             counters.bytes += self._request_size - self._head_size
             due = self._loop.time() + self._stub.delay_seconds
             self._loop.call_at(due, self._accept, objects, due)
