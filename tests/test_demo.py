@@ -138,7 +138,7 @@ def assert_only_what_changed_was_sent(second: dict[str, Any], printed: str, all_
     assert (second["records"], second["delivered"], second["unchanged"]) == (CUSTOMERS, 100, CUSTOMERS - 100)
     [changed] = second["streams"].values()
     assert set(changed["attribute_updates"]) <= DERIVED
-    assert changed["attribute_updates"]["order_count"] == 100
+    assert changed["attribute_updates"]["items_bought"] == 100
     points = f"{second['data_points']:,}"
     assert f"100 customers, {points} attributes: {points} data points instead of {all_points:,}" in printed
 

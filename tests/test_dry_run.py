@@ -10,11 +10,21 @@ if TYPE_CHECKING:
 SCHEMA = {"properties": {"external_id": {"type": "string"}, "tier": {"type": "string"}, "email": {"type": "string"}}}
 
 
-def lines(records: int) -> list[dict[str, Any]]:
+ONLY_SAID_BEFOREHAND = {"dry_run", "seconds", "plan"}
+
+
+def counts(summary: dict[str, Any]) -> dict[str, Any]:
+    """What a plan and the run that follows it say alike."""
+    return {name: value for name, value in summary.items() if name not in ONLY_SAID_BEFOREHAND}
+
+
+def lines(records: int, *, golden: int | None = None) -> list[dict[str, Any]]:
+    """People; with `golden`, only so many of them in the tier gold."""
     found: list[dict[str, Any]] = [{"type": "SCHEMA", "stream": "people", "schema": SCHEMA, "key_properties": []}]
     for number in range(records):
         email = "none" if number == 5 else f"p{number}@mail.example"
-        person = {"external_id": f"person-{number}", "tier": "gold", "email": email}
+        tier = "gold" if golden is None or number < golden else "silver"
+        person = {"external_id": f"person-{number}", "tier": tier, "email": email}
         found.append({"type": "RECORD", "stream": "people", "record": person})
         found.append({"type": "STATE", "value": {"read": number + 1}})
     return found
@@ -27,14 +37,26 @@ def test_a_dry_run_is_the_run_without_the_sending(target: Target, sandbox: Sandb
     assert "Dry run: nothing was sent" in rehearsed.stderr
 
     real = target.run({}, lines(200))
-    differing = {"dry_run", "seconds"}
     assert rehearsed.summary["dry_run"]
-    assert {name: rehearsed.summary[name] for name in rehearsed.summary if name not in differing} == {
-        name: real.summary[name] for name in real.summary if name not in differing
-    }
+    assert counts(rehearsed.summary) == counts(real.summary)
     assert sandbox.stats()["data_points"]["total"] == real.summary["data_points"] == 399
     assert rehearsed.rejections == real.rejections
     assert real.rejections
+
+
+def test_a_dry_run_compares_with_the_ledger_and_leaves_it_as_it_is(target: Target, sandbox: Sandbox) -> None:
+    target.run({}, lines(200))
+    points = sandbox.stats()["data_points"]["total"]
+
+    first, second = (target.run({"dry_run": True}, lines(200, golden=150)).summary for _ in range(2))
+    assert sandbox.stats()["data_points"]["total"] == points
+    real = target.run({}, lines(200, golden=150)).summary
+
+    assert counts(first) == counts(second) == counts(real)
+    assert (real["delivered"], real["unchanged"], real["rejected"]) == (50, 150, 0)
+    assert real["streams"]["people"]["attributes"] == {"tier": 50}
+    assert first["plan"].keys() == {"minutes", "minutes_at_hourly_limit", "habits"}
+    assert "plan" not in real
 
 
 def test_a_dry_run_needs_neither_braze_nor_a_sandbox(target: Target) -> None:
