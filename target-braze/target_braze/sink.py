@@ -99,7 +99,7 @@ class BrazeSink(Sink):
         people = dict(zip(described, run.changes.fetch(described.values()), strict=True))
         discarded = run.changes.discarded
         discarded.clear()
-        queue = list(unknown)
+        queue, heap = list(unknown), frozenset[bytes | None]()
         for index in queue:  # it may grow while it is gone through
             each = mapped.get(index)
             if each is None:
@@ -108,7 +108,9 @@ class BrazeSink(Sink):
             tally.records = read_before + index + 1  # what is rejected is judged by the share of those read so far
             run.take(each, self.stream_name, people.get(index), digests[index])
             if discarded:
-                _queue_again(queue, index, digests, discarded)
+                heap = heap or frozenset(digests)
+                if not heap.isdisjoint(discarded):
+                    _queue_again(queue, index, digests, discarded)
                 discarded.clear()
 
     def _map(self, record: bytes) -> Mapped | Attributes:
@@ -137,6 +139,7 @@ class BrazeSink(Sink):
         self._tally.records += 1
         self._singer_validate_message(record)
         self._run.take(self._mapper.map(record), self.stream_name)
+        self._run.changes.discarded.clear()  # there is no heap in which one of them could come again
 
     # What the SDK calls, for records that went through its stream maps or came in batch files
 
