@@ -14,6 +14,8 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
+from singer_sdk import typing as th
+
 from target_braze import comparables, values
 from target_braze.conditions import compile_condition
 from target_braze.errors import SettingsError
@@ -32,6 +34,18 @@ KEYS: Final = (
     "full_table", "max_leaving",
 )  # fmt: skip
 """What an entry of `audiences` may hold."""
+AUDIENCES: Final = th.Property(
+    "audiences",
+    th.ArrayType(th.ObjectType(additional_properties=True)),
+    default=[],
+    title="Audiences",
+    description=(
+        "People of a stream who enter, stay in and leave an audience: name, stream, where (a condition as data), "
+        "encode (boolean or array), array_attribute, attributes, treatments, start, end, retired, full_table, "
+        "max_leaving. See docs/audiences.md."
+    ),
+)
+"""How the settings declare them."""
 DEFAULT_ARRAY: Final = "audiences"
 TREATMENT_SUFFIX: Final = "_treatment"
 MAX_ARRAY_ELEMENTS: Final = 500

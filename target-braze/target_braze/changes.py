@@ -26,7 +26,7 @@ from target_braze.policies import Last, number_in
 from target_braze.updates import Attributes, Lesson, Update
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from target_braze.hashes import Hasher
     from target_braze.mapping import Mapper
@@ -167,6 +167,7 @@ class Changes:
 
     Attributes:
         discarded: Digests that were taken out of the table since whoever watches it last emptied it.
+        on_change: Told what stands for a person when digests of their records, by number of stream, no longer do.
 
     Args:
         store: The ledger.
@@ -196,6 +197,7 @@ class Changes:
         self._learned: dict[bytes, None] = {}
         self._refreshed: dict[bytes, bytes] = {}
         self.discarded: list[bytes] = []
+        self.on_change: Callable[[bytes, Mapping[int, bytes]], None] | None = None
 
     def begin(self, mapper: Mapper) -> int:
         """Begin, or go on, with a stream's records under a schema.
@@ -256,6 +258,11 @@ class Changes:
         """Whom a record is about."""
         return self._hasher.identity(attributes.identity)
 
+    def expected(self, person: Person) -> Entry | None:
+        """What the ledger will know of somebody once all that is under way is accepted."""
+        earlier = self._pending.get(person[0])
+        return self._known(person[0]) if earlier is None else earlier.after
+
     def is_open(self, person: Person) -> bool:
         """Whether an update of the person is in the request that is being packed."""
         return person[0] in self._open
@@ -302,6 +309,8 @@ class Changes:
         update = attributes.update(chosen, records, lesson)
         if before is not None:
             self._discard(before.records.values())
+            if self.on_change is not None:
+                self.on_change(key, before.records)
         self._refreshed.pop(key, None)  # or it would be written over what is learned of this update
         self._pending[key] = lesson
         self._open[key] = _Open(update, attributes, before, earlier, is_after_another)

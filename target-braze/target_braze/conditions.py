@@ -92,10 +92,12 @@ class Condition:
     Attributes:
         fields: The columns it asks about.
         is_time_dependent: Whether the same record may be answered differently at another time.
+        is_by_day: Whether, if so, it is answered the same all day, as seen from UTC.
     """
 
     fields: frozenset[str]
     is_time_dependent: bool
+    is_by_day: bool
     _test: _Test
 
     def holds(self, record: Mapping[str, Any], now: dt.datetime) -> Answer:
@@ -111,7 +113,7 @@ class Condition:
         return self._test(record, now)
 
 
-EVERYBODY: Final = Condition(frozenset(), is_time_dependent=False, _test=lambda _record, _now: True)
+EVERYBODY: Final = Condition(frozenset(), is_time_dependent=False, is_by_day=True, _test=lambda _record, _now: True)
 """The condition of an audience that has none: whoever is in the stream is in it."""
 
 
@@ -129,7 +131,7 @@ def compile_condition(data: Any, where: str, kinds: Mapping[str, Kind], *, is_cl
     """
     compiler = _Compiler(kinds, is_closed=is_closed)
     test = compiler.node(data, where, 0)
-    return Condition(frozenset(compiler.fields), compiler.is_time_dependent, test)
+    return Condition(frozenset(compiler.fields), compiler.is_time_dependent, compiler.is_by_day, test)
 
 
 class _Compiler:
@@ -138,6 +140,7 @@ class _Compiler:
     def __init__(self, kinds: Mapping[str, Kind], *, is_closed: bool) -> None:
         self.fields: set[str] = set()
         self.is_time_dependent = False
+        self.is_by_day = True
         self._kinds = kinds
         self._is_closed = is_closed
 
@@ -185,6 +188,7 @@ class _Compiler:
             raise SettingsError(f"`{place}`: {_misfit(name, field, kind)}")
         self.fields.add(field)
         self.is_time_dependent = self.is_time_dependent or name in _DURATIONS
+        self.is_by_day = self.is_by_day and (name not in _DURATIONS or kind is Kind.DATE)
         operand = Operand(data[name], place, field, kind, has_order=OPERATORS[name] == _ORDERED)
         if name == "is_null":
             return _null_test(field, is_wanted=operand.flag())

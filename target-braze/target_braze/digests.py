@@ -35,11 +35,12 @@ class Digests:
     Args:
         mapper: How they are mapped.
         seed: The seed for this stream, this mapping and this ledger.
+        keys: Columns that tell records apart though they may not be sent.
     """
 
-    def __init__(self, mapper: Mapper, seed: int) -> None:
+    def __init__(self, mapper: Mapper, seed: int, keys: Sequence[str] = ()) -> None:
         self._seed = seed
-        sent = [source for source, column in mapper.columns.items() if column is not None]
+        sent = [source for source, column in mapper.columns.items() if column is not None or source in keys]
         self._is_whole = len(sent) == len(mapper.columns) or len(sent) < 2  # noqa: PLR2004 - see attrgetter
         if self._is_whole:
             return

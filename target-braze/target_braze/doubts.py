@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from target_braze import entries
-from target_braze.entries import NEVER, Entry
+from target_braze.entries import NEVER, PERHAPS, Entry
 from target_braze.hashes import VALUE_BYTES
 
 if TYPE_CHECKING:
@@ -39,9 +39,14 @@ class Doubts:
     Args:
         get: Reads what was kept under a name.
         put: Keeps something under a name, before anything that is put after it.
+
+    Attributes:
+        memberships: The numbers of what is known of memberships: noted also of people whom the ledger does not know,
+            for who may have entered has to be told when they leave.
     """
 
     def __init__(self, get: Get, put: Put) -> None:
+        self.memberships: frozenset[int] = frozenset()
         self._get = get
         self._put = put
         self._places = 0
@@ -71,6 +76,12 @@ class Doubts:
         """
         lessons = [update.lesson for update in objects if update.lesson is not None]
         doubts = [(lesson.key, lesson.numbers) for lesson in lessons if lesson.before is not None]
+        if self.memberships:
+            doubts += [
+                (lesson.key, numbers)
+                for lesson in lessons
+                if lesson.before is None and (numbers := tuple(self.memberships.intersection(lesson.numbers)))
+            ]
         if not doubts:
             return  # of people whom the ledger does not know everything is sent in any case
         try:
@@ -90,23 +101,28 @@ class Doubts:
 
 
 def forget(doubts: Iterable[Doubt], store: Store, names: Names) -> int:
-    """Forget the values that are in doubt.
+    """Forget the values that are in doubt; whether somebody is in an audience becomes perhaps.
 
     Returns:
         Of how many people there was one.
     """
     entries_after: dict[bytes, bytes] = {}
+    memberships = names.memberships
     for key, numbers in doubts:
         value = entries_after.get(key) or store.get(key)
-        if value is None:
+        perhaps = memberships.intersection(numbers)
+        if value is None and not perhaps:
             continue
-        entry = entries.decode(value)
+        entry = Entry(names.layout(()), b"") if value is None else entries.decode(value)
+        if unheard := tuple(sorted(perhaps.difference(names.numbers(entry.layout)))):
+            layout = names.layout((*names.numbers(entry.layout), *unheard))
+            entry = Entry(layout, entry.hashes + NEVER * len(unheard), entry.records, entry.marks)
         for digest in entry.records.values():
             store.table.discard(digest)
         hashes = [entry.hashes[at : at + VALUE_BYTES] for at in range(0, len(entry.hashes), VALUE_BYTES)]
         for index, number in enumerate(names.numbers(entry.layout)):
             if number in numbers:
-                hashes[index] = NEVER
+                hashes[index] = PERHAPS if number in memberships else NEVER
         marks = {number: mark for number, mark in entry.marks.items() if number not in numbers}
         entries_after[key] = entries.encode(Entry(entry.layout, b"".join(hashes), {}, marks))
     if entries_after:

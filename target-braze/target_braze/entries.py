@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 NEVER: Final = bytes(VALUE_BYTES)
 """In the place of a hash: no value was ever accepted."""
 
+PERHAPS: Final = b"\xff" * VALUE_BYTES
+"""In the place of a hash: of somebody who may be in an audience or not."""
+
 
 class Mark(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What a policy needs to know of an attribute's last delivery.

@@ -1,27 +1,23 @@
 """What can go wrong with a run as a whole, as exceptions.
 
 Part of a batch going wrong is a value (`rejections.py`), never one of these. Every message says what happened, whose
-problem it is and what to do. None holds a key, an attribute value or an answer's body (invariant 5).
+problem it is and what to do. None holds a key, an attribute value or an answer's body (invariant 5). None is one of
+the SDK's: to import those takes half a second, and the process that maps ahead has no use for the rest of it.
 """
 
 from __future__ import annotations
-
-from singer_sdk.exceptions import ConfigValidationError
 
 
 class TargetBrazeError(Exception):
     """A run cannot go on; what Braze has accepted until then stays acknowledged."""
 
 
-class SettingsError(TargetBrazeError, ConfigValidationError):
+class SettingsError(TargetBrazeError):
     """The settings, or the settings with a stream's schema, do not make sense; nothing of that stream was sent."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, errors=[message])  # of such an error, the SDK's command line shows these alone
 
 
 class InputError(TargetBrazeError):
-    """The tap sent something that is not a Singer message."""
+    """The tap sent something that is not a Singer message, or a schema that is none."""
 
 
 class DeliveryError(TargetBrazeError):
@@ -38,6 +34,10 @@ class LedgerError(TargetBrazeError):
 
 class DataPointLimitError(TargetBrazeError):
     """The next request would pass `max_data_points`."""
+
+
+class AudienceError(TargetBrazeError):
+    """More people than `max_leaving` would leave an audience at once; all else of the run was delivered."""
 
 
 class TerminatedError(BaseException):

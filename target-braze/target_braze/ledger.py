@@ -2,7 +2,7 @@
 
 It promises that what was put before a `sync` is there after any crash, that one process at a time writes to it, and
 that its table never says of a record that it is settled which the store does not. It must never hold a value, an
-identifier, or the key it is hashed with.
+identifier in the clear, or the key it is hashed with.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ _UPGRADES: Final[dict[int, Callable[[Ledger], Iterable[Pair]]]] = {}
 STORE: Final = "store"
 # What a key of the store begins with. Identities come last, so that to go through them is to go on to the end.
 _OWN: Final = b"a"
+_MEMBER: Final = b"i"
 _META: Final = b"m"
 _IDENTITY: Final = b"p"
 
@@ -126,6 +127,8 @@ class Ledger:
         self._is_stamped = False
         self._is_table_stale = False
         self._lost: LedgerError | None = None
+        self._former: list[bytes] = []
+        """The first and the last member forgotten in this run, whose places are still to be written anew."""
         self._lock = threading.Lock()
 
     @classmethod
@@ -228,6 +231,7 @@ class Ledger:
         Raises:
             LedgerError: If it cannot be written.
         """
+        self._forget_members([key])
         value = self.get(key)
         if value is None:
             return False
@@ -244,6 +248,50 @@ class Ledger:
             LedgerError: If they cannot be read.
         """
         return ((key[1:], value) for key, value in self._store.items(_IDENTITY))
+
+    # Members of audiences
+
+    def members(self) -> Iterator[tuple[bytes, bytes]]:
+        """All that was put about members, in the order of what stands for them.
+
+        Raises:
+            LedgerError: If it cannot be read.
+        """
+        return self._members(b"")
+
+    def put_members(self, items: Sequence[tuple[bytes, bytes]]) -> None:
+        """Keep who is meant by a member, sealed; it is there whenever something is that was put after it.
+
+        Args:
+            items: What stands for the identity, 16 bytes, and what for the stream; with what is to be kept.
+
+        Raises:
+            LedgerError: If it cannot be written.
+        """
+        self._store.write([(_MEMBER + key, value) for key, value in items])
+
+    def delete_members(self, keys: Sequence[bytes]) -> None:
+        """Forget members.
+
+        Args:
+            keys: As for `put_members`.
+
+        Raises:
+            LedgerError: If they cannot be written.
+        """
+        self._store.write([(_MEMBER + key, None) for key in keys])
+
+    def _members(self, beginning: bytes) -> Iterator[tuple[bytes, bytes]]:
+        prefix = _MEMBER + beginning
+        found = self._store.items(prefix)
+        return ((key[1:], value) for key, value in itertools.takewhile(lambda item: item[0].startswith(prefix), found))
+
+    def _forget_members(self, identities: Sequence[bytes]) -> None:
+        if next(self.members(), None) is None:
+            return
+        keys = [key for identity in identities for key, _ in self._members(identity)]
+        self.delete_members(keys)
+        self._former = [min([*self._former, *keys]), max([*self._former, *keys])] if keys else self._former
 
     # Small values
 
@@ -291,6 +339,8 @@ class Ledger:
         self._is_closed = True
         try:
             if self._rehearsed_in is None:
+                if self._former:
+                    self._store.compact(_MEMBER + self._former[0], _MEMBER + self._former[-1])
                 self._keep_table()
         finally:
             try:

@@ -70,6 +70,7 @@ class Memberships:
         audiences: The audiences.
         fields: The columns that they ask about or copy.
         is_time_dependent: Whether people may enter or leave by the passing of time, their record unchanged.
+        is_by_day: Whether they do so only when a day begins in UTC.
 
     Args:
         audiences: The stream's audiences.
@@ -80,7 +81,7 @@ class Memberships:
 
     Raises:
         SettingsError: If an audience does not fit the stream; the message names the place.
-        InvalidJSONSchema: If the schema is not one.
+        InputError: If the schema is not one.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Memberships:
         settings: StreamSettings,
         names: Collection[str],
     ) -> None:
+        check_kind(audiences, stream, settings)
         self.audiences = tuple(audiences)
         known = columns(schema)
         overrides = {source: settings.fields.get(source) or FieldSettings() for source in known}
@@ -99,7 +101,7 @@ class Memberships:
         self._conditions: dict[str, Condition] = {}
         self._copies: dict[str, list[Column]] = {}
         for audience in self.audiences:
-            _check(audience, stream, settings, names)
+            _check(audience, stream, names)
             self._conditions[audience.name] = _condition(audience, kinds, is_closed=is_closed)
             self._copies[audience.name] = [
                 _copy(audience, attribute, source, known, overrides, is_closed=is_closed)
@@ -110,6 +112,7 @@ class Memberships:
         copied = [{column.source for column in copies} for copies in self._copies.values()]
         self.fields = frozenset().union(*asked, *copied)
         self.is_time_dependent = any(condition.is_time_dependent for condition in self._conditions.values())
+        self.is_by_day = all(condition.is_by_day for condition in self._conditions.values())
         self._gifts: dict[str, dict[str, Any]] = {}
         self._withdrawals: dict[str, dict[str, Any]] = {}
         self._arrays: dict[str, set[str]] = {}
@@ -204,12 +207,20 @@ class Memberships:
         return result
 
 
-def _check(audience: Audience, stream: str, settings: StreamSettings, names: Collection[str]) -> None:
-    if settings.object_kind is not ObjectKind.ATTRIBUTES:
+def check_kind(audiences: Sequence[Audience], stream: str, settings: StreamSettings) -> None:
+    """Make sure that a stream with audiences is one of people.
+
+    Raises:
+        SettingsError: If it is not.
+    """
+    if audiences and settings.object_kind is not ObjectKind.ATTRIBUTES:
         raise SettingsError(
-            f"`{audience.place}.stream`: the records of {stream!r} are {settings.object_kind.value}; an audience needs "
-            "a stream of people, `object: attributes`."
+            f"`{audiences[0].place}.stream`: the records of {stream!r} are {settings.object_kind.value}; an audience "
+            "needs a stream of people, `object: attributes`."
         )
+
+
+def _check(audience: Audience, stream: str, names: Collection[str]) -> None:
     for attribute in audience.attributes:
         if attribute in names:
             raise SettingsError(

@@ -14,6 +14,8 @@ import msgspec
 
 from target_braze.errors import LedgerError
 
+MEMBERSHIP: Final = "$audience:"
+"""What the names begin with of what is known of memberships; it is no value, and a full resync does not forget it."""
 _NAMES: Final = "names"
 _LAYOUT: Final = "layout:{}"
 MAX_LISTS: Final = 1_000
@@ -88,7 +90,7 @@ class Names:
                         del attributes[name]
             for name in names:
                 known = attributes.get(name)
-                if known is None or (afresh and name not in self._renewed):
+                if known is None or (afresh and name not in self._renewed and not name.startswith(MEMBERSHIP)):
                     known = attributes[name] = _Attribute(self._next_number(), known.streams if known else [])
                     self._renewed.add(name)
                 if stream not in known.streams:
@@ -102,6 +104,13 @@ class Names:
         """The numbers of all attributes that are sent by some stream."""
         with self._lock:
             return frozenset(attribute.number for attribute in self._known.attributes.values())
+
+    @property
+    def memberships(self) -> frozenset[int]:
+        """The numbers of what is known of memberships."""
+        with self._lock:
+            known = self._known.attributes.items()
+            return frozenset(attribute.number for name, attribute in known if name.startswith(MEMBERSHIP))
 
     def listed(self, numbers: tuple[int, ...], all_others: Iterable[int]) -> tuple[int, ...]:
         """The list to keep what is known of some attributes in.

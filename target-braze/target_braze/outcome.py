@@ -31,6 +31,8 @@ def outcome_lines(summary: Mapping[str, Any], path: Path) -> Iterator[str]:
     yield f"{summary['requests']:,} requests{again}, {points}, {seconds}."
     for name, stream in summary["streams"].items():
         yield from _held_lines(name, stream["held_attributes"])
+        yield from _doubtful_lines(name, stream, path)
+        yield from _audience_lines(name, stream.get("audiences", {}))
         if summary["dry_run"]:
             yield from _attribute_lines(name, stream)
     if "plan" in summary:
@@ -45,12 +47,31 @@ def outcome_lines(summary: Mapping[str, Any], path: Path) -> Iterator[str]:
     yield f"Summary: {path}"
 
 
+def _doubtful_lines(name: str, stream: Mapping[str, Any], path: Path) -> Iterator[str]:
+    if stream.get("in_doubt"):
+        yield (
+            f"Held in stream {name}: {stream['in_doubt']:,} of which nobody knows whether Braze has them (each in "
+            f"held.jsonl beside {path}, with what to do)."
+        )
+    if stream.get("sent_again"):
+        yield f"Sent again in stream {name}: {stream['sent_again']:,} that Braze may have had already."
+
+
 def _held_lines(stream: str, held: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if held:
         yield f"Held back in stream {stream} (by its `fields`; each goes out when its time has come):"
     for each in held:
         changes, saved = each["changes"], each["data_points_saved"]
         yield f"  {each['attribute']}: {changes:,} changes by {each['policy']}, {saved:,} data points saved"
+
+
+def _audience_lines(stream: str, audiences: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    if audiences:
+        yield f"Audiences of stream {stream}:"
+    for name, counts in audiences.items():
+        moved = f"{counts['entered']:,} entered, {counts['stayed']:,} stayed, {counts['left']:,} left"
+        undecided = f"; {counts['undecided']:,} records did not say enough" if counts["undecided"] else ""
+        yield f"  {name}: {moved}, {counts['members']:,} are in it{undecided}"
 
 
 def _attribute_lines(stream: str, counted: Mapping[str, Any]) -> Iterator[str]:

@@ -9,6 +9,7 @@ acknowledger while it lives. It begins with the first request: a run in which no
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import logging
 import time
 from functools import partial
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from target_braze.changes import Person
     from target_braze.delivery import Delivery
+    from target_braze.enrolment import Enrolments
     from target_braze.mapping import Mapper
     from target_braze.settings import Settings
     from target_braze.updates import Mapped, Update
@@ -80,14 +82,17 @@ class Run:
             is_rehearsal=settings.dry_run,
         )
         names = Names(self._ledger.meta_get, self._ledger.meta_put)
-        self.changes = Changes(
-            self._ledger,
-            names,
-            Hasher(self._ledger.key),
-            Sealer(self._ledger.key),
-            int(time.time()),
-            is_resync=settings.full_resync,
-        )
+        hasher, sealer, now = Hasher(self._ledger.key), Sealer(self._ledger.key), int(time.time())
+        self.changes = Changes(self._ledger, names, hasher, sealer, now, is_resync=settings.full_resync)
+        self.audiences: Enrolments | None = None
+        if settings.audiences:
+            from target_braze.enrolment import Enrolments, Remembering  # noqa: PLC0415 - for runs that have some
+
+            began_at = dt.datetime.fromtimestamp(now, dt.timezone.utc)
+            self.audiences = Enrolments(
+                settings.audiences, self, Remembering(self._ledger, names, hasher, sealer), began_at
+            )
+            self.changes.on_change = self.audiences.changed
         self._doubts = Doubts(self._ledger.meta_get, self._ledger.meta_put)
         if people := forget(self._doubts.left(), self._ledger, names):
             self._logger.info(
@@ -198,12 +203,22 @@ class Run:
             self._submitted = self._packer.position
             self._call(partial(self._passed, self._submitted))
 
+    def leave(self, attributes: Attributes, person: Person) -> None:
+        """Take what is said of a person who leaves audiences, with no record behind it."""
+        if self.changes.is_open(person):
+            self._close()
+        change = self.changes.find(attributes, person, None)
+        if change.update is not None:
+            self._pack(change.update)
+
     def receive(self, state: Any) -> None:
         """Take a STATE: it leaves when all that was taken before it has ended.
 
         Raises:
             TargetBrazeError: If delivery gave up.
         """
+        if self.audiences is not None:
+            self.audiences.state_came()
         self._call(partial(self._received, self._packer.position, state))
 
     def finish(self) -> dict[str, Any]:
@@ -212,11 +227,18 @@ class Run:
         Raises:
             TargetBrazeError: If delivery gave up, or too much was rejected.
         """
+        self._finish_delivery()
+        if self.audiences is not None:
+            self.audiences.leave()
+            self._finish_delivery()
+            self.audiences.close()
+        self._end()
+        return self._summarise()
+
+    def _finish_delivery(self) -> None:
         self._close()
         if self._delivery:
             self._delivery.finish()
-        self._end()
-        return self._summarise()
 
     def abandon(self) -> dict[str, Any]:
         """End early: let what is in flight finish, acknowledge what is safe, write and return the summary."""
@@ -258,6 +280,9 @@ class Run:
         self._submitted = position
         if self._delivery is None:
             self._delivery = self._begin_delivery()
+        if self.audiences is not None:
+            self._doubts.memberships = self.audiences.memberships
+            self.audiences.write()
         if not self._settings.dry_run:
             self._doubts.note(position, request.objects)
         self._delivery.submit(position, request)
@@ -328,6 +353,8 @@ class Run:
         """Record what Braze accepted (invariant 2)."""
         self.changes.accepted([update.lesson for update in objects if update.lesson is not None])
         self.tally.accepted(objects)
+        if self.audiences is not None:
+            self.audiences.accepted(objects)
 
     def rejected(self, update: Update, reason: str) -> None:
         """Record what Braze rejected.

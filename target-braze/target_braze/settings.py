@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from singer_sdk import typing as th
 
 from target_braze import instances
+from target_braze.audiences import AUDIENCES, Audience, read_audiences
 from target_braze.errors import SettingsError
 from target_braze.limits import MAX_OBJECTS_PER_REQUEST
 from target_braze.rejections import RejectionLimit, rejection_limit
@@ -201,6 +202,7 @@ CONFIG: Final = th.PropertiesList(
         title="Dry run",
         description="Do everything but deliver: the summary says what would be sent and cost. No STATE leaves.",
     ),
+    AUDIENCES,
     th.Property(
         "max_data_points",
         th.IntegerType(minimum=0),
@@ -237,6 +239,7 @@ class Settings:
     full_resync: bool = False
     dry_run: bool = False
     max_data_points: int | None = None
+    audiences: tuple[Audience, ...] = ()
 
     @property
     def is_sandbox(self) -> bool:
@@ -294,6 +297,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str] = os
         full_resync=own["full_resync"],
         dry_run=own["dry_run"],
         max_data_points=own.get("max_data_points"),
+        audiences=read_audiences(own["audiences"]),
     )
     for pattern, _ in settings.streams:
         settings.stream(pattern)  # what is wrong in an entry is said before the first record

@@ -51,13 +51,16 @@ class BrazeSink(Sink):
         self, target: Target, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
     ) -> None:
         self._run: Run = target.run  # type: ignore[attr-defined]
-        self._mapper = Mapper(stream_name, schema, target.settings.stream(stream_name))  # type: ignore[attr-defined]
+        settings = target.settings.stream(stream_name)  # type: ignore[attr-defined]
+        audiences = self._run.audiences
+        self._enrolment = None if audiences is None else audiences.of(stream_name, schema, settings)
+        self._mapper = Mapper(stream_name, schema, settings) if self._enrolment is None else self._enrolment.mapper
         self._compiled = CompiledMapper(self._mapper, key_properties or ())
         super().__init__(target, stream_name, schema, key_properties)
         self._tally = self._run.tally.streams[stream_name]
         self._records_before = self._tally.records
         self._has_ledger = self._mapper.settings.object_kind is ObjectKind.ATTRIBUTES
-        if self._has_ledger:
+        if self._has_ledger and self._enrolment is None:
             self._digests = Digests(self._mapper, self._run.begin(self._mapper))
 
     def take(self, records: Sequence[bytes]) -> None:
@@ -67,6 +70,9 @@ class BrazeSink(Sink):
             MissingKeyPropertiesError: If one lacks one of the stream's key properties.
             TargetBrazeError: If the run cannot go on.
         """
+        if self._enrolment is not None:
+            self._enrolment.take(records, self._decoded)
+            return
         if not self._has_ledger:
             for record in records:
                 self._tally.records += 1
@@ -116,12 +122,15 @@ class BrazeSink(Sink):
     def _map(self, record: bytes) -> Mapped | Attributes:
         if self._compiled.is_usable and (attributes := self._compiled.map(record)) is not None:
             return attributes
+        return self._mapper.map(self._decoded(record))
+
+    def _decoded(self, record: bytes) -> dict[str, Any]:
         try:
             decoded = _decode(record)
         except (msgspec.DecodeError, UnicodeError, RecursionError, InvalidOperation):
             decoded = self._decode_leniently(record)
         self._singer_validate_message(decoded)
-        return self._mapper.map(decoded)
+        return decoded
 
     def _decode_leniently(self, record: bytes) -> dict[str, Any]:
         try:
@@ -136,10 +145,19 @@ class BrazeSink(Sink):
         return decoded
 
     def _take(self, record: dict[str, Any]) -> None:
+        if self._enrolment is not None:
+            self._singer_validate_message(record)
+            self._enrolment.take_one(record)
+            return
         self._tally.records += 1
         self._singer_validate_message(record)
         self._run.take(self._mapper.map(record), self.stream_name)
         self._run.changes.discarded.clear()  # there is no heap in which one of them could come again
+
+    def activate_version(self, new_version: int) -> None:
+        """Note that the stream is a table of this version; of a stream without audiences it means nothing here."""
+        if self._enrolment is not None:
+            self._enrolment.presence.activate(new_version)
 
     # What the SDK calls, for records that went through its stream maps or came in batch files
 

@@ -159,15 +159,15 @@ class Store:
         except Exception as error:  # noqa: BLE001
             raise self._failure(error) from None
 
-    def compact(self, key: bytes) -> None:
-        """Write anew what holds a key, so that what was taken out there is in no file any more.
+    def compact(self, key: bytes, last: bytes | None = None) -> None:
+        """Write anew what holds a key, or all to a last one: what was taken out there is in no file any more.
 
         Raises:
             LedgerError: If it cannot be written.
         """
         try:
             self._top.flush()
-            self._top.compact_range(key, key + b"\0")
+            self._top.compact_range(key, (last or key) + b"\0")
         except Exception as error:  # noqa: BLE001
             raise self._failure(error) from None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,25 @@ if TYPE_CHECKING:
     from target_braze.packing import Request
     from target_braze.rejections import Rejection
     from target_braze.updates import Shape, Update
+
+
+@dataclass
+class AudienceTally:
+    """The counts of one audience in one run.
+
+    Attributes:
+        entered: People who were not in it and are now, by what Braze accepted.
+        stayed: People who were in it and did not leave.
+        left: People who were in it and are no more, by what Braze accepted.
+        undecided: Records that do not say enough; their people stay as they are.
+        members: People who are in it at the end of the run.
+    """
+
+    entered: int = 0
+    stayed: int = 0
+    left: int = 0
+    undecided: int = 0
+    members: int = 0
 
 
 @dataclass
@@ -41,6 +60,7 @@ class StreamTally:
         shapes: Shape → how many objects of it were accepted.
         rejections: Reason → how often; of records and of single attributes.
         left_out: Attribute → how many nulls and unusable parts inside its values were left out.
+        audiences: Audience → who entered, stayed and left.
     """
 
     records: int = 0
@@ -53,6 +73,7 @@ class StreamTally:
     shapes: Counter[Shape] = field(default_factory=Counter)
     rejections: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
+    audiences: dict[str, AudienceTally] = field(default_factory=dict)
     held_attributes: dict[tuple[str, str], list[int]] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
@@ -63,6 +84,7 @@ class StreamTally:
             for name, points in shape.data_points.items():
                 attributes[name] += points * count
                 users[name] += count
+        audiences = {name: asdict(counts) for name, counts in self.audiences.items()}
         return {
             "records": self.records,
             "delivered": self.delivered,
@@ -82,6 +104,7 @@ class StreamTally:
                 {"attribute": name, "policy": policy, "changes": changes, "data_points_saved": points}
                 for (name, policy), (changes, points) in sorted(self.held_attributes.items())
             ],
+            **({"audiences": audiences} if audiences else {}),
         }
 
 

@@ -14,7 +14,7 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.target_base import Target
 
 from target_braze import sandbox
-from target_braze.errors import DeliveryError, TerminatedError
+from target_braze.errors import AudienceError, DeliveryError, TerminatedError
 from target_braze.outcome import outcome_lines
 from target_braze.reader import MessageReader
 from target_braze.run import Run
@@ -88,7 +88,8 @@ class TargetBraze(Target):
 
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
         self._assert_schema_came(message_dict, {"stream", "version"})
-        super()._process_activate_version_message(message_dict)
+        for stream_map in self.mapper.stream_maps[message_dict["stream"]]:
+            self.get_sink(stream_map.stream_alias).activate_version(message_dict["version"])
 
     def _assert_schema_came(self, message_dict: dict[str, Any], requires: set[str]) -> None:
         """Say so if there is no schema for a message, as the SDK does for records alone."""
@@ -126,6 +127,8 @@ class TargetBraze(Target):
             self._interrupted()
             raise
         self._log_outcome(summary)
+        if self.run.audiences is not None and self.run.audiences.question is not None:
+            raise AudienceError(self.run.audiences.question)
 
     def _interrupted(self) -> None:
         """Let what is in flight finish and acknowledge what is safe; what interrupted goes on by itself."""

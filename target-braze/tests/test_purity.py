@@ -11,6 +11,7 @@ import pytest
 
 PURE = [
     "acknowledgement",
+    "audience_mapping",
     "audiences",
     "backoff",
     "braze_attributes",
@@ -44,9 +45,11 @@ PURE = [
     "packing",
     "plan",
     "policies",
+    "presence",
     "record_table",
     "rejections",
     "responses",
+    "roll",
     "schema",
     "sealing",
     "settings",
@@ -75,9 +78,9 @@ ALLOWED = {
 """The environment variable of the Meltano project, read once; paths that are never opened; locks; names of
 statuses."""
 FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "read_text", "write_text", "mkdir", "now", "today"}
-ALLOWED_CALLS = {("changes", "self._sealer.open")}
+ALLOWED_CALLS = {("changes", "self._sealer.open"), ("roll", "self._sealer.open")}
 """Opens what was sealed, not a file."""
-MAX_LINES = {"changes": 500}
+MAX_LINES = {"changes": 550}
 """What a record is compared with, and what is still under way of a person, cannot be read apart."""
 
 

@@ -1,0 +1,195 @@
+"""End to end: people enter audiences, stay in them and leave, and Braze holds just that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.conftest import Outcome, Sandbox, Target
+
+COLUMNS = {
+    "external_id": {"type": "string"},
+    "plan": {"type": ["null", "string"]},
+    "spent": {"type": ["null", "number"]},
+    "joined_on": {"type": ["null", "string"], "format": "date"},
+}
+SCHEMA = {"type": "SCHEMA", "stream": "people", "schema": {"properties": COLUMNS}, "key_properties": []}
+BIG = {"name": "big", "stream": "people", "where": {"field": "spent", "gt": 500}, "max_leaving": "100%"}
+FULL = {**BIG, "full_table": True}
+PEOPLE = 10
+
+
+def person(number: int, **changed: Any) -> dict[str, Any]:
+    usual = {"external_id": f"person-{number}", "plan": "gold", "spent": 100 * number, "joined_on": "2020-01-01"}
+    return {**usual, **changed}
+
+
+EVERYBODY = [person(number) for number in range(PEOPLE)]
+BIG_ONES = {f"person-{number}" for number in range(6, PEOPLE)}
+
+
+def table(people: Iterable[dict[str, Any]], *, version: int | None = None, is_broken: bool = False) -> list[Any]:
+    """A table as the SDK's taps send it."""
+    records = [{"type": "RECORD", "stream": "people", "record": each} for each in people]
+    activation = [] if version is None else [{"type": "ACTIVATE_VERSION", "stream": "people", "version": version}]
+    end = [] if is_broken else [{"type": "STATE", "value": {"read": len(records)}}]
+    return [SCHEMA, *activation, *records, *end]
+
+
+def settings(*audiences: dict[str, Any], **others: Any) -> dict[str, Any]:
+    return {"audiences": list(audiences), **others}
+
+
+def counts(outcome: Outcome, audience: str = "big") -> dict[str, int]:
+    assert outcome.exit == 0, outcome.stderr
+    return {name: count for name, count in outcome.summary["streams"]["people"]["audiences"][audience].items() if count}
+
+
+def custom(sandbox: Sandbox, number: int) -> dict[str, Any]:
+    return sandbox.values(f"person-{number}")
+
+
+def members(sandbox: Sandbox, attribute: str = "big") -> set[str]:
+    return {profile["external_id"] for profile in sandbox.profiles() if profile["attributes"].get(attribute) is True}
+
+
+def test_people_enter_by_a_condition(target: Target, sandbox: Sandbox) -> None:
+    outcome = target.run(settings(BIG), table(EVERYBODY))
+    assert counts(outcome) == {"entered": 4, "members": 4}
+    assert members(sandbox) == BIG_ONES
+    assert "big" not in custom(sandbox, 1)  # who never was in costs nothing
+    assert outcome.summary["data_points"] == 3 * PEOPLE + len(BIG_ONES)
+
+
+def test_who_stays_costs_nothing(target: Target, sandbox: Sandbox) -> None:
+    target.run(settings(BIG), table(EVERYBODY))
+    requests = sandbox.stats()["requests"]
+    outcome = target.run(settings(BIG), table(EVERYBODY))
+    assert counts(outcome) == {"stayed": 4, "members": 4}
+    assert (outcome.summary["unchanged"], sandbox.stats()["requests"]) == (PEOPLE, requests)
+
+
+def test_people_leave_by_a_condition(target: Target, sandbox: Sandbox) -> None:
+    target.run(settings(BIG), table(EVERYBODY))
+    outcome = target.run(settings(BIG), table([person(9, spent=0), person(1, spent=1000)]))
+    assert counts(outcome) == {"entered": 1, "left": 1, "stayed": 3, "members": 4}
+    assert members(sandbox) == (BIG_ONES - {"person-9"}) | {"person-1"}
+    assert custom(sandbox, 9)["big"] is False
+
+
+def test_a_value_that_is_broken_changes_nothing(target: Target, sandbox: Sandbox) -> None:
+    target.run(settings(BIG), table(EVERYBODY))
+    outcome = target.run(settings(BIG, max_rejected=1000), table([person(9, spent="a lot"), person(1, spent="few")]))
+    assert counts(outcome) == {"stayed": 4, "members": 4, "undecided": 2}
+    assert members(sandbox) == BIG_ONES
+
+
+def test_arrays_hold_all_audiences_of_a_person(target: Target, sandbox: Sandbox) -> None:
+    arrays = [
+        {**BIG, "encode": "array"},
+        {"name": "gold", "stream": "people", "encode": "array", "where": {"field": "plan", "eq": "gold"}},
+    ]
+    target.run(settings(*arrays), table(EVERYBODY))
+    assert custom(sandbox, 9)["audiences"] == ["big", "gold"]
+    outcome = target.run(settings(*arrays), table([person(9, plan="none"), person(8, spent=1), person(1, plan=None)]))
+    assert counts(outcome, "gold") == {"left": 2, "stayed": 8, "members": 8}
+    assert custom(sandbox, 9)["audiences"] == ["big"]
+    assert custom(sandbox, 8)["audiences"] == ["gold"]
+    assert "audiences" not in custom(sandbox, 1)
+
+
+def test_a_stream_may_be_about_nothing_but_memberships(target: Target, sandbox: Sandbox) -> None:
+    only = {"streams": {"people": {"only": []}}}
+    target.run(settings(BIG, **only), table(EVERYBODY))
+    assert {profile["external_id"] for profile in sandbox.profiles()} == BIG_ONES
+    assert custom(sandbox, 9) == {"big": True}
+    outcome = target.run(settings(BIG, **only), table([person(9, spent=0)]))
+    assert counts(outcome) == {"left": 1, "stayed": 3, "members": 3}
+    assert custom(sandbox, 9) == {"big": False}
+
+
+# Leaving without a record
+
+
+@pytest.mark.parametrize("version", [None, 1], ids=["full_table", "ACTIVATE_VERSION"])
+def test_people_leave_who_are_absent_from_a_full_table(target: Target, sandbox: Sandbox, version: int | None) -> None:
+    audience = FULL if version is None else BIG
+    target.run(settings(audience), table(EVERYBODY, version=version))
+    left = target.run(settings(audience), table(EVERYBODY[:8], version=version and version + 1))
+    assert counts(left) == {"left": 2, "stayed": 2, "members": 2}
+    assert left.summary["unchanged"] == 8
+    assert members(sandbox) == {"person-6", "person-7"}
+    back = target.run(settings(audience), table(EVERYBODY, version=version and version + 2))
+    assert counts(back) == {"entered": 2, "stayed": 2, "members": 4}
+    assert members(sandbox) == BIG_ONES
+
+
+def test_nobody_leaves_by_a_table_that_brings_changes(target: Target, sandbox: Sandbox) -> None:
+    target.run(settings(BIG), table(EVERYBODY))
+    assert counts(target.run(settings(BIG), table([person(9, plan="none")]))) == {"stayed": 4, "members": 4}
+    assert members(sandbox) == BIG_ONES
+
+
+def test_nobody_leaves_by_a_version_that_came_before(target: Target, sandbox: Sandbox) -> None:
+    target.run(settings(BIG), table(EVERYBODY, version=1))
+    assert counts(target.run(settings(BIG), table(EVERYBODY[:2], version=1))) == {"stayed": 4, "members": 4}
+    assert members(sandbox) == BIG_ONES
+
+
+@pytest.mark.parametrize("version", [None, 1], ids=["full_table", "ACTIVATE_VERSION"])
+def test_nobody_leaves_by_a_table_that_broke_off(target: Target, sandbox: Sandbox, version: int | None) -> None:
+    audience = FULL if version is None else BIG
+    target.run(settings(audience), table(EVERYBODY, version=version))
+    broken = target.run(settings(audience), table(EVERYBODY[:7], version=version and version + 1, is_broken=True))
+    assert counts(broken) == {"stayed": 4, "members": 4}
+    assert members(sandbox) == BIG_ONES
+
+
+def test_too_many_who_leave_are_a_question(target: Target, sandbox: Sandbox) -> None:
+    audience = {**FULL, "max_leaving": "20%"}
+    target.run(settings(audience), table(EVERYBODY))
+    asked = target.run(settings(audience), table([person(1, spent=5000), *EVERYBODY[2:8]]))
+    assert asked.exit == 1
+    assert "2 of 4 people in the audience 'big'" in asked.stderr
+    assert "audiences[0].max_leaving: 2" in asked.stderr
+    assert members(sandbox) == BIG_ONES | {"person-1"}
+    assert asked.states == [{"read": 7}]
+    allowed = target.run(settings({**audience, "max_leaving": 2}), table([person(1, spent=5000), *EVERYBODY[2:8]]))
+    assert counts(allowed) == {"left": 2, "stayed": 3, "members": 3}
+    assert members(sandbox) == {"person-1", "person-6", "person-7"}
+
+
+@pytest.mark.parametrize("over", [{"retired": True}, {"end": "2020-12-31"}])
+def test_who_is_in_an_audience_that_is_over_leaves(target: Target, sandbox: Sandbox, over: dict[str, Any]) -> None:
+    audience = {**BIG, "attributes": {"offer": "SPRING"}, "treatments": {"email": 1, "control": 1}}
+    target.run(settings(audience), table(EVERYBODY))
+    assert {"offer", "big_treatment"} <= custom(sandbox, 9).keys()
+    outcome = target.run(settings({**audience, **over}), table([person(9)]))
+    assert counts(outcome) == {"left": 4}
+    assert [custom(sandbox, number) for number in (6, 9)] == [
+        {"plan": "gold", "spent": spent, "joined_on": "2020-01-01", "big": False} for spent in (600, 900)
+    ]
+    requests = sandbox.stats()["requests"]
+    assert counts(target.run(settings({**audience, **over}), table(EVERYBODY))) == {}
+    assert sandbox.stats()["requests"] == requests
+
+
+def test_treatments_stay_whatever_happens_to_the_ledger(target: Target, sandbox: Sandbox) -> None:
+    audience = {**FULL, "treatments": {"email": 45, "push": 45, "control": 10}}
+    target.run(settings(audience), table(EVERYBODY))
+    first = {number: custom(sandbox, number)["big_treatment"] for number in range(6, 10)}
+    target.run(settings(audience), table([]))
+    target.run(settings(audience, ledger_key="another-key", ledger=str(target.folder / "other")), table(EVERYBODY))
+    assert {number: custom(sandbox, number)["big_treatment"] for number in range(6, 10)} == first
+
+
+def test_a_full_resync_does_not_forget_who_is_in(target: Target, sandbox: Sandbox) -> None:
+    target.run(settings(FULL), table(EVERYBODY))
+    outcome = target.run(settings(FULL, full_resync=True), table([person(9, spent=1), *EVERYBODY[:8]]))
+    assert counts(outcome) == {"left": 2, "stayed": 2, "members": 2}
+    assert members(sandbox) == {"person-6", "person-7"}
+    assert custom(sandbox, 9)["big"] is False
