@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import select
 from typing import IO, TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -25,18 +26,26 @@ def widen(file: IO[bytes]) -> None:
         fcntl.fcntl(file.fileno(), fcntl.F_SETPIPE_SZ, BLOCK_BYTES)
 
 
-def blocks(source: Iterable[bytes | str]) -> Iterator[bytes]:
+def blocks(source: Iterable[bytes | str], before_waiting: Callable[[], None] = lambda: None) -> Iterator[bytes]:
     """The lines of a file, or of anything that gives lines, in blocks that end with a line.
 
     Args:
         source: Bytes or text.
+        before_waiting: Called before it waits for more to arrive, and whenever it might.
     """
     read = _reader(source)
     if read is None:
-        yield from map(_as_bytes, source)
+        for line in source:
+            yield _as_bytes(line)
+            before_waiting()
         return
+    is_waiting = _waiting(source)
     begun: list[bytes] = []  # a line of which the end has not arrived
-    while block := read(BLOCK_BYTES):
+    while True:
+        if is_waiting():
+            before_waiting()
+        if not (block := read(BLOCK_BYTES)):
+            break
         end = block.rfind(b"\n") + 1
         if end:
             yield b"".join((*begun, block[:end])) if begun else block[:end]
@@ -53,6 +62,16 @@ def _reader(source: Any) -> Callable[[int], bytes] | None:
         return lambda size: _as_bytes(source.read(size))
     read: Callable[[int], bytes] | None = getattr(source, "read1", None) or getattr(source, "read", None)
     return read
+
+
+def _waiting(source: Any) -> Callable[[], bool]:
+    """What tells whether a read would wait, or might."""
+    try:
+        poll = select.poll()
+        poll.register(source.fileno(), select.POLLIN)
+    except (AttributeError, OSError):  # no poll on this system; no file behind it
+        return lambda: True
+    return lambda: not poll.poll(0)
 
 
 def _as_bytes(text: bytes | str) -> bytes:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import struct
 from collections import deque
 from dataclasses import dataclass
-from itertools import repeat
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
@@ -20,7 +19,7 @@ from xxhash import xxh3_64_digest
 
 from target_braze import entries
 from target_braze.entries import NEVER, Entry, Mark
-from target_braze.hashes import VALUE_BYTES
+from target_braze.hashes import VALUE_BYTES, value_hashes
 from target_braze.limits import MAX_OBJECT_BYTES
 from target_braze.policies import Last, number_in
 from target_braze.updates import Attributes, Lesson, Update
@@ -126,7 +125,7 @@ class _Plan:
     policies: Mapping[int, Policy]
 
 
-class _Said(NamedTuple):
+class _Said(msgspec.Struct, frozen=True, gc=False, eq=False):
     """What a record says, ready to be compared.
 
     Attributes:
@@ -223,8 +222,9 @@ class Changes:
     def fetch(self, records: Iterable[Attributes]) -> list[Person]:
         """Read what the ledger knows of the people whom records are about, at once."""
         self.settle()
-        people = [self._hasher.identity(attributes.identity) for attributes in records]
-        keys = [key for key in {key for key, _ in people} if key not in self._pending]
+        identity = self._hasher.identity
+        people = [identity(each.identity) if each.ahead is None else each.ahead.person for each in records]
+        keys = [key for key in dict(people) if key not in self._pending]
         self._fetched = dict(zip(keys, self._store.get_many(keys), strict=True))
         return people
 
@@ -256,7 +256,8 @@ class Changes:
 
     def person(self, attributes: Attributes) -> Person:
         """Whom a record is about."""
-        return self._hasher.identity(attributes.identity)
+        ahead = attributes.ahead
+        return self._hasher.identity(attributes.identity) if ahead is None else ahead.person
 
     def expected(self, person: Person) -> Entry | None:
         """What the ledger will know of somebody once all that is under way is accepted."""
@@ -296,22 +297,27 @@ class Changes:
             is_after_another = earlier is not None
             before = self._known(key) if earlier is None else earlier.after
         plan = self._plans.get(attributes.form) or self._planned(attributes)
-        hashes = b"".join(map(xxh3_64_digest, attributes.values, repeat(seed)))
+        ahead = attributes.ahead
+        hashes = value_hashes(attributes.values, seed) if ahead is None else ahead.hashes
         said = _Said(attributes, plan, hashes, key, seed)
-        chosen, held = self._differing(said, before)
+        chosen, held = (plan.all, ()) if before is None else self._differing(said, before)
         if held:
             digest = None  # it is to be looked at again: what is held goes out when its time has come
         if not chosen:
             return self._unchanged(said, before, digest, held, open_)
-        after = self._after(said, before, chosen, {} if digest is None else {plan.stream: digest})
-        numbers = plan.numbers if len(chosen) == len(plan.numbers) else tuple(plan.numbers[index] for index in chosen)
+        digests = {} if digest is None else {plan.stream: digest}
+        if before is None and not plan.policies:  # as good as always in a first run
+            after, numbers = Entry(plan.layout, hashes, digests), plan.numbers
+        else:
+            after = self._after(said, before, chosen, digests)
+            numbers = tuple(plan.numbers[index] for index in chosen)
         lesson = Lesson(key, before, after, numbers, is_after_another)
         update = attributes.update(chosen, records, lesson)
         if before is not None:
             self._discard(before.records.values())
             if self.on_change is not None:
                 self.on_change(key, before.records)
-        self._refreshed.pop(key, None)  # or it would be written over what is learned of this update
+            self._refreshed.pop(key, None)  # or it would be written over what is learned of this update
         self._pending[key] = lesson
         self._open[key] = _Open(update, attributes, before, earlier, is_after_another)
         return Change(update, open_.update if open_ is not None else None, held, is_known=before is not None)
@@ -344,11 +350,9 @@ class Changes:
         self._plans[form] = plan
         return plan
 
-    def _differing(self, said: _Said, before: Entry | None) -> tuple[tuple[int, ...], tuple[Held, ...]]:
+    def _differing(self, said: _Said, before: Entry) -> tuple[tuple[int, ...], tuple[Held, ...]]:
         """The indexes of the attributes to send, and those held."""
-        attributes, plan, hashes, _, _ = said
-        if before is None:
-            return plan.all, ()
+        attributes, plan, hashes = said.attributes, said.plan, said.hashes
         if before.layout == plan.layout and before.hashes == hashes:
             return (), ()
         known = self._hashes(before)

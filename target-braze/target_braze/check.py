@@ -25,7 +25,7 @@ from singer_sdk.mapper import RemoveRecordTransform
 from target_braze import sandbox
 from target_braze.braze_attributes import BrazeAttribute, read_attributes
 from target_braze.comparison import MappedStream, compared
-from target_braze.errors import DeliveryError, InputError, TargetBrazeError
+from target_braze.errors import DeliveryError, InputError, SettingsError, TargetBrazeError
 from target_braze.findings import MARKS, PLAIN_MARKS, Finding, Level, as_json, heading, is_good, verdict
 from target_braze.inquiry import MAX_PAGES, Inquiry, Reply
 from target_braze.mapped_streams import TOPIC as MAPPING
@@ -116,6 +116,8 @@ def _check(
         target = TargetBraze(config=config, parse_env_config=parse_env, validate_config=True)
         settings = target.settings
         endpoint = settings.base_url or sandbox.running_sandbox()
+    except SettingsError as error:
+        return [Finding(Level.ERROR, "settings", _without_secrets(str(error)))]
     except ConfigValidationError as error:
         return [Finding(Level.ERROR, "settings", _without_secrets(text)) for text in error.errors]
     report.add(Finding(Level.OK, "settings", f"to deliver to {endpoint}"), *_unknown_settings(target))

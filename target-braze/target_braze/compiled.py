@@ -19,6 +19,7 @@ from target_braze import standard_fields, values
 from target_braze.columns import Column, convert_nested
 from target_braze.costs import nested_points
 from target_braze.limits import MAX_EXACT_DIGITS, MAX_INTEGER, MAX_OBJECT_BYTES, MAX_STRING_CHARACTERS, MAX_YEAR
+from target_braze.mapped_ahead import Lines
 from target_braze.nested import encode_lines
 from target_braze.rejections import RefusalError
 from target_braze.updates import Attributes, Identity, ObjectKind
@@ -26,6 +27,7 @@ from target_braze.updates import Attributes, Identity, ObjectKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from target_braze.mapped_ahead import MappedAhead
     from target_braze.mapping import Mapper
 
 _IDENTIFIERS: Final = frozenset({"external_id", "braze_id"})
@@ -120,6 +122,19 @@ class CompiledMapper:
             points = nested_points(self._form.points, parts)
             is_mergeable = points is None or self._mapper.are_mergeable(parts)
         return Attributes(self._stream, identity, self._prefix + named, self._form, values, points, is_mergeable)
+
+    def attributes(self, ahead: MappedAhead) -> Attributes:
+        """What `map` says of a record that was mapped ahead."""
+        return Attributes(
+            self._stream,
+            _new_identity(Identity, (self._identified_by, ahead.name)),
+            ahead.named,
+            self._form,
+            Lines(ahead.values),
+            ahead.points,
+            ahead.is_mergeable,
+            ahead,
+        )
 
 
 def _plan(column: Column) -> tuple[Any, Callable[[Any], Any] | None]:

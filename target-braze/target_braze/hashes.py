@@ -11,11 +11,15 @@ about (docs/decisions/0009-hashes.md):
 from __future__ import annotations
 
 import hashlib
+from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from xxhash import xxh3_64_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from target_braze.updates import Identity
 
 KEY_BYTES: Final = 16
@@ -26,6 +30,16 @@ RECORD_BYTES: Final = 16
 """Bytes that stand for a record: with 100 million in the ledger, a new one is taken for one of them with 3e-31."""
 _SEED_BYTES: Final = 8
 _encode = msgspec.json.Encoder().encode
+
+
+def value_hashes(values: Iterable[bytes], seed: int) -> bytes:
+    """What stands for a person's values, one behind the other.
+
+    Args:
+        values: The JSON of each.
+        seed: The seed for that person.
+    """
+    return b"".join(map(xxh3_64_digest, values, repeat(seed)))
 
 
 class Hasher:

@@ -9,11 +9,9 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.exceptions import InvalidJSONSchema
-
 from target_braze.columns import Columns
 from target_braze.comparison import MappedStream
-from target_braze.errors import SettingsError
+from target_braze.errors import InputError, SettingsError
 from target_braze.findings import Finding, Level
 from target_braze.layouts import LAYOUTS
 from target_braze.mapping import Mapper
@@ -44,7 +42,7 @@ def mapped(stream: str, schema: Schema, settings: StreamSettings) -> tuple[Mappe
     is_attributes = settings.object_kind is ObjectKind.ATTRIBUTES
     try:
         mapper = Mapper(stream, schema, settings)
-    except (SettingsError, InvalidJSONSchema) as error:
+    except (SettingsError, InputError) as error:
         plan, found = _planned(stream, schema, settings, checks_identifiers=True)
         return MappedStream(stream, tuple(plan), is_attributes), found or [_error(stream, error)]
     return MappedStream(stream, tuple(mapper.columns.values()), is_attributes), []
@@ -66,7 +64,7 @@ def _planned(
     failed: list[str] = []
     try:
         listed = columns(schema)
-    except InvalidJSONSchema as error:
+    except InputError as error:
         return [], [_error(stream, error)]
     for source, column_schema in listed.items():
         if (problem := _error_of(stream, plan.add, source, column_schema)) is not None:
@@ -134,7 +132,7 @@ def _similar(name: str, known: Sequence[str]) -> str | None:
 def _error_of(stream: str, step: Callable[..., None], *arguments: Any) -> Finding | None:
     try:
         step(*arguments)
-    except (SettingsError, InvalidJSONSchema) as error:
+    except (SettingsError, InputError) as error:
         return _error(stream, error)
     return None
 

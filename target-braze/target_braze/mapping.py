@@ -64,7 +64,7 @@ class Mapper:
 
     Raises:
         SettingsError: If settings and schema do not fit together; the message names the line to change.
-        InvalidJSONSchema: If the schema is not one.
+        InputError: If the schema is not one.
     """
 
     def __init__(self, stream: str, schema: Schema, settings: StreamSettings) -> None:

@@ -99,12 +99,15 @@ class MessageReader(GenericSingerReader[bytes]):
 
     Attributes:
         takers: Stream → what takes its records as JSON; a stream that is not in it takes the SDK's way.
+        catch_up: Finishes records that were taken and wait in line; called before anything else happens than that more
+            records are taken, and before it waits for the tap.
         on_interruption: What to do when reading ends before its end, whatever the reason, before the exception goes on.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.takers: dict[str, Take] = {}
+        self.catch_up: Callable[[], None] = lambda: None
         self.on_interruption: Callable[[], None] = lambda: None
 
     @property
@@ -153,7 +156,7 @@ class MessageReader(GenericSingerReader[bytes]):
     ) -> None:
         number = 0
         stream = ""  # of the last record
-        for block in blocks(source):
+        for block in blocks(source, self.catch_up):
             begins = _first_bytes(block)
             if (take := self.takers.get(stream)) is not None and (records := _records(block, stream, begins)):
                 counts["RECORD"] += len(records)
@@ -161,6 +164,7 @@ class MessageReader(GenericSingerReader[bytes]):
             else:
                 stream = self._process_block(block, number, callbacks, counts)
             number += len(begins)
+        self.catch_up()
 
     def _process_block(
         self, block: bytes, number: int, callbacks: dict[str, Callable[[Message], None]], counts: Counter[str]
@@ -185,6 +189,7 @@ class MessageReader(GenericSingerReader[bytes]):
                 if not line.strip():
                     continue
                 self._take(stream, heap)
+                self.catch_up()
                 envelope = self._odd_envelope(at, line)
             counts[envelope.type] += 1
             is_record = envelope.type == "RECORD" and envelope.record and envelope.stream in self.takers
@@ -194,6 +199,7 @@ class MessageReader(GenericSingerReader[bytes]):
                 stream = envelope.stream or ""
                 heap.append(envelope.record)
                 continue
+            self.catch_up()
             callback = callbacks.get(envelope.type)
             if callback is None:
                 raise InputError(

@@ -25,6 +25,7 @@ from target_braze.doubts import Doubts, forget
 from target_braze.errors import DataPointLimitError, DeadLetterError, SettingsError
 from target_braze.hashes import Hasher
 from target_braze.ledger import Ledger
+from target_braze.mapping_ahead import MappingAhead
 from target_braze.names import Names
 from target_braze.packing import Packer, Request
 from target_braze.plan import Plan
@@ -100,6 +101,7 @@ class Run:
                 people,
             )
         self._doubts.clear()
+        self.ahead = MappingAhead(self._ledger.key)
         self._delivery: Delivery | Rehearsal | None = None
         self._plan = Plan() if settings.dry_run else None
         if settings.dry_run:
@@ -217,6 +219,7 @@ class Run:
         Raises:
             TargetBrazeError: If delivery gave up.
         """
+        self.ahead.catch_up()
         if self.audiences is not None:
             self.audiences.state_came()
         self._call(partial(self._received, self._packer.position, state))
@@ -227,6 +230,7 @@ class Run:
         Raises:
             TargetBrazeError: If delivery gave up, or too much was rejected.
         """
+        self.ahead.catch_up()
         self._finish_delivery()
         if self.audiences is not None:
             self.audiences.leave()
@@ -251,6 +255,7 @@ class Run:
             return self._counted()
 
     def _end(self) -> None:
+        self.ahead.close()
         try:
             if self._delivery is None or self._delivery.close():
                 # its thread is gone, so that nobody else touches the acknowledger and the ledger

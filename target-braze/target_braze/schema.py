@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from typing import Any, Final
 
-from singer_sdk.exceptions import InvalidJSONSchema
+from target_braze.errors import InputError
 
 Schema = dict[str, Any]
 
@@ -48,13 +48,11 @@ def columns(schema: Schema) -> dict[str, Schema]:
     """The schema of each column, resolved.
 
     Raises:
-        InvalidJSONSchema: If `properties` is missing, or a type in it is none of JSON Schema's.
+        InputError: If `properties` is missing, or a type in it is none of JSON Schema's.
     """
     properties = schema.get("properties")
     if not isinstance(properties, dict):
-        raise InvalidJSONSchema(
-            "A SCHEMA message has no `properties`; the tap has to say what columns its records have."
-        )
+        raise InputError("A SCHEMA message has no `properties`; the tap has to say what columns its records have.")
     return {name: resolved(column, schema) for name, column in properties.items()}
 
 
@@ -117,13 +115,13 @@ def json_types(column: Schema) -> set[str]:
     """The JSON types a column may have, empty if it does not say.
 
     Raises:
-        InvalidJSONSchema: If one of them is not a type of JSON Schema.
+        InputError: If one of them is not a type of JSON Schema.
     """
     declared = column.get("type")
     listed = declared if isinstance(declared, list) else [] if declared is None else [declared]
     types = {str(name) for name in listed}
     if unknown := types - _JSON_TYPES:
-        raise InvalidJSONSchema(f"A SCHEMA message has the type {min(unknown)!r}, which JSON Schema does not know.")
+        raise InputError(f"A SCHEMA message has the type {min(unknown)!r}, which JSON Schema does not know.")
     return types
 
 

@@ -13,6 +13,7 @@ import bisect
 import gzip
 import zlib
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -24,16 +25,18 @@ from singer_sdk.sinks import Sink
 from target_braze.compiled import CompiledMapper
 from target_braze.digests import Digests
 from target_braze.errors import InputError
+from target_braze.mapped_ahead import Way
 from target_braze.mapping import Mapper
 from target_braze.reader import decode_leniently
 from target_braze.updates import Attributes, Mapped, ObjectKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from singer_sdk.helpers._batch import BaseBatchFileEncoding
     from singer_sdk.target_base import Target
 
+    from target_braze.mapped_ahead import MappedAhead
     from target_braze.run import Run
 
 HEAP_RECORDS = 1000
@@ -56,6 +59,7 @@ class BrazeSink(Sink):
         self._enrolment = None if audiences is None else audiences.of(stream_name, schema, settings)
         self._mapper = Mapper(stream_name, schema, settings) if self._enrolment is None else self._enrolment.mapper
         self._compiled = CompiledMapper(self._mapper, key_properties or ())
+        self._way = Way(stream_name, schema, self._mapper.settings, tuple(key_properties or ()))
         super().__init__(target, stream_name, schema, key_properties)
         self._tally = self._run.tally.streams[stream_name]
         self._records_before = self._tally.records
@@ -71,25 +75,60 @@ class BrazeSink(Sink):
             TargetBrazeError: If the run cannot go on.
         """
         if self._enrolment is not None:
+            self._run.ahead.catch_up()
             self._enrolment.take(records, self._decoded)
             return
         if not self._has_ledger:
+            self._run.ahead.catch_up()
             for record in records:
                 self._tally.records += 1
                 self._run.take(self._map(record), self.stream_name)
             return
-        read_before = self._tally.records
         digests = self._digests.of(records)
         unknown = self._run.unknown(digests)
+        if self._compiled.is_usable and self._run.ahead.is_worth(len(unknown)):
+            finish = partial(self._take_in_turn, records, digests, unknown)
+            self._run.ahead.put(self._way, [records[index] for index in unknown], finish)
+        else:
+            self._run.ahead.catch_up()
+            self._take_now(records, digests, unknown, {})
+
+    def _take_in_turn(
+        self,
+        records: Sequence[bytes],
+        digests: Sequence[bytes | None],
+        sent: Sequence[int],
+        mapped: Sequence[MappedAhead | None],
+    ) -> None:
+        """Take a heap of which some records were mapped ahead.
+
+        What was settled then may not be any more, and the other way round: records that came before may have said so.
+        """
+        ahead = dict(zip(sent, mapped, strict=True)) if mapped else {}
+        self._take_now(records, digests, self._run.unknown(digests), ahead)
+
+    def _take_now(
+        self,
+        records: Sequence[bytes],
+        digests: Sequence[bytes | None],
+        unknown: Sequence[int],
+        ahead: Mapping[int, MappedAhead | None],
+    ) -> None:
+        read_before = self._tally.records
         self._tally.unchanged += len(records) - len(unknown)
         try:
             if unknown:
-                self._examine(records, digests, unknown, read_before)
+                self._examine(records, digests, unknown, ahead, read_before)
         finally:
             self._tally.records = read_before + len(records)
 
     def _examine(
-        self, records: Sequence[bytes], digests: Sequence[bytes | None], unknown: Sequence[int], read_before: int
+        self,
+        records: Sequence[bytes],
+        digests: Sequence[bytes | None],
+        unknown: Sequence[int],
+        ahead: Mapping[int, MappedAhead | None],
+        read_before: int,
     ) -> None:
         """Take those records of a heap that are not known to be unchanged.
 
@@ -97,10 +136,11 @@ class BrazeSink(Sink):
             records: The heap.
             digests: What stands for each of its records.
             unknown: The indexes of those records, in order.
+            ahead: What some of them say, by index, of which none needs judgement.
             read_before: How many records were read before the heap.
         """
         tally, run = self._tally, self._run
-        mapped = {index: self._map(records[index]) for index in unknown}
+        mapped = {index: self._mapped(records[index], ahead.get(index)) for index in unknown}
         described = {index: each.attributes for index, each in mapped.items() if each.attributes is not None}
         people = dict(zip(described, run.changes.fetch(described.values()), strict=True))
         discarded = run.changes.discarded
@@ -118,6 +158,9 @@ class BrazeSink(Sink):
                 if not heap.isdisjoint(discarded):
                     _queue_again(queue, index, digests, discarded)
                 discarded.clear()
+
+    def _mapped(self, record: bytes, ahead: MappedAhead | None) -> Mapped | Attributes:
+        return self._map(record) if ahead is None else self._compiled.attributes(ahead)
 
     def _map(self, record: bytes) -> Mapped | Attributes:
         if self._compiled.is_usable and (attributes := self._compiled.map(record)) is not None:
@@ -145,6 +188,7 @@ class BrazeSink(Sink):
         return decoded
 
     def _take(self, record: dict[str, Any]) -> None:
+        self._run.ahead.catch_up()
         if self._enrolment is not None:
             self._singer_validate_message(record)
             self._enrolment.take_one(record)
@@ -190,8 +234,9 @@ class BrazeSink(Sink):
 
     def _take_lines(self, lines: Iterable[bytes]) -> None:
         lines = (line for line in lines if line.strip())
-        while heap := list(islice(lines, HEAP_RECORDS)):
+        while heap := [line.rstrip() for line in islice(lines, HEAP_RECORDS)]:
             self.take(heap)
+            self._run.ahead.catch_up()  # the rest of the file may not be there
 
     def process_batch(self, context: dict[str, Any]) -> None:
         """Nothing: there is never anything to drain."""

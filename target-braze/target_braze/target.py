@@ -43,6 +43,7 @@ class TargetBraze(Target):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self.message_reader.catch_up = self._catch_up
         self.message_reader.on_interruption = self._interrupted
         # Nothing is to be drained; and a signal while the SDK starts a pool of threads for it would end the run with
         # that pool's error in place of the reason.
@@ -71,6 +72,11 @@ class TargetBraze(Target):
         return Run(settings, endpoint, self._write_state_message, self._wake)
 
     # Messages
+
+    def _catch_up(self) -> None:
+        """Let nothing overtake the records that wait to be mapped."""
+        if "run" in self.__dict__:
+            self.run.ahead.catch_up()
 
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         super()._process_schema_message(message_dict)

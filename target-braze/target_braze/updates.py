@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from target_braze.entries import Entry
+    from target_braze.mapped_ahead import MappedAhead
     from target_braze.rejections import Rejection
 
 _MAX_SHAPES = 10_000
@@ -168,15 +169,17 @@ class Attributes(msgspec.Struct, frozen=True, gc=False, eq=False):
         values: The JSON of each.
         points: Data points that each costs; None if what the form says holds.
         is_mergeable: Whether a later value replaces an earlier one; not so if one changes parts of what Braze has.
+        ahead: What was found out about them before, if anything was.
     """
 
     stream: str
     identity: Identity
     named: bytes
     form: Form
-    values: list[bytes]
+    values: Sequence[bytes]
     points: tuple[int, ...] | None = None
     is_mergeable: bool = True
+    ahead: MappedAhead | None = None
 
     @property
     def attributes(self) -> Attributes:
@@ -190,7 +193,10 @@ class Attributes(msgspec.Struct, frozen=True, gc=False, eq=False):
 
     def update(self, chosen: tuple[int, ...], records: int = 1, lesson: Lesson | None = None) -> Update:
         """The object that changes some of them in Braze."""
-        body = self.form.body(self.named, self.values, chosen)
+        if self.ahead is not None and len(chosen) == len(self.form.names):
+            body = self.ahead.body
+        else:
+            body = self.form.body(self.named, self.values, chosen)
         shape = self.form.shape(chosen, self.points)
         return Update(self.stream, ObjectKind.ATTRIBUTES, self.identity, body, shape, records, lesson)
 

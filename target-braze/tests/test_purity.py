@@ -34,6 +34,7 @@ PURE = [
     "layouts",
     "leaving",
     "limits",
+    "mapped_ahead",
     "mapped_streams",
     "mapping",
     "memberships",
