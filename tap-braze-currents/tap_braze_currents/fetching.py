@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 64_000_000
 """Bytes fetched and not yet handed out; one file may be larger, and then is alone."""
+FIRST_BYTES: Final = 8_000_000
+"""So much at the beginning, and twice as much with every file: what is fetched at once shares the line, so that the first
+file would be there no sooner than the last, and nothing to do until then."""
 
 
 class Fetched:
@@ -57,13 +60,14 @@ def fetched_in_order(
     """
     waiting: deque[Fetched] = deque()
     ahead = 0
+    most = min(FIRST_BYTES, max_bytes)
     upcoming = iter(files)
     following = next(upcoming, None)
     with ThreadPoolExecutor(parallel, thread_name_prefix="fetch") as pool:
         try:
             while following is not None or waiting:
                 while following is not None and (
-                    not waiting or (len(waiting) < 2 * parallel and ahead + following.size <= max_bytes)
+                    not waiting or (len(waiting) < 2 * parallel and ahead + following.size <= most)
                 ):
                     waiting.append(Fetched(following, pool.submit(fetch, following)))
                     ahead += following.size
@@ -71,5 +75,6 @@ def fetched_in_order(
                 fetched = waiting.popleft()
                 yield fetched
                 ahead -= fetched.file.size
+                most = min(2 * most, max_bytes)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tap_braze_currents import fetching
 from tap_braze_currents.errors import FileError
-from tap_braze_currents.fetching import fetched_in_order
+from tap_braze_currents.fetching import FIRST_BYTES, MAX_BYTES, fetched_in_order
 from tap_braze_currents.files import File
 from tap_braze_currents.keys import parse
 
@@ -157,6 +157,7 @@ def test_nothing_runs_on_when_nobody_asks_for_more() -> None:
     [
         ([1] * 20, 1_000, [4, 5, 6, 7, 8]),  # twice as many as are fetched at once
         ([4] * 20, 10, [2, 3, 4, 5, 6]),  # what is done with makes room
+        ([FIRST_BYTES] * 20, MAX_BYTES, [1, 3, 6, 7, 8]),  # the first need not share the line
     ],
 )
 def test_as_much_is_asked_for_ahead_at_the_end_as_at_the_beginning(
