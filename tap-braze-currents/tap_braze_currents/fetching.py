@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 64_000_000
 """Bytes fetched and not yet handed out; one file may be larger, and then is alone."""
 FIRST_BYTES: Final = 8_000_000
-"""So much at the beginning, and twice as much with every file: what is fetched at once shares the line, so that the first
-file would be there no sooner than the last, and nothing to do until then."""
+"""So much at the beginning, and twice as much with every file: what is fetched at once shares the line, so that the
+first file would be there no sooner than the last, and nothing to do until then."""
 
 
 class Fetched:
