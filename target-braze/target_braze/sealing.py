@@ -1,15 +1,31 @@
-"""Seals the few values that the ledger has to keep, with its key. Pure.
+"""Keeps from whoever has the ledger without its key what is in it: seals values, covers hashes. Pure.
 
-AES-SIV (RFC 5297) takes no nonce that could be used twice by mistake, and notices when a value was put in another
-place than its own.
+AES-SIV (RFC 5297), for the few values that are kept, takes no nonce that could be used twice by mistake, and notices
+when one was put in another place than its own.
+
+Hashes need a cover, for XXH3 is no cipher: of a value of up to eight bytes it can be run backwards, so that guessing
+one such value gives a person's seed, and with it the others can be tried. Block by block is enough there: the seed
+differs for each person, so that equal blocks tell no more than that one person's values are still the same.
 """
 
 from __future__ import annotations
 
 import hashlib
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import ECB
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_BLOCK: Final = 16
+_END: Final = b"\x80"
+"""Marks the end of what is covered; zeros fill the block behind it (ISO/IEC 7816-4)."""
 
 
 class Sealer:
@@ -37,3 +53,31 @@ class Sealer:
             return self._cipher.decrypt(sealed, [place])
         except InvalidTag:
             return None
+
+
+class Cover:
+    """Covers hashes with one ledger's key, many at once: a call of the cipher costs more than what it does.
+
+    Args:
+        key: The ledger's key, 16 to 64 bytes.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        cipher = Cipher(AES(hashlib.blake2b(key=key, digest_size=32, person=b"cover").digest()), ECB())  # noqa: S305 - see above
+        self._encrypt = cipher.encryptor().update
+        self._decrypt = cipher.decryptor().update
+
+    def cover(self, values: Sequence[bytes]) -> list[bytes]:
+        """Values as they may be kept; up to 16 bytes longer each."""
+        filled = [value + _END + bytes(-(len(value) + 1) % _BLOCK) for value in values]
+        return _parts(self._encrypt(b"".join(filled)), list(map(len, filled)))
+
+    def uncover(self, values: Sequence[bytes]) -> list[bytes]:
+        """What was covered; nothing of what no cover made."""
+        lengths = [len(value) - len(value) % _BLOCK for value in values]
+        whole = [value[:length] for value, length in zip(values, lengths, strict=True)]
+        return [part.rstrip(b"\0")[:-1] for part in _parts(self._decrypt(b"".join(whole)), lengths)]
+
+
+def _parts(joined: bytes, lengths: Sequence[int]) -> list[bytes]:
+    return [joined[start:end] for start, end in pairwise(accumulate(lengths, initial=0))]

@@ -7,7 +7,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from target_braze.sealing import Sealer
+from target_braze.sealing import Cover, Sealer
 
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32
 SEALER = Sealer(KEY)
@@ -57,3 +57,23 @@ def test_the_seal_is_that_of_rfc_5297() -> None:
 def test_a_ledgers_key_may_have_any_length_it_can_have(length: int) -> None:
     sealer = Sealer(b"k" * length)
     assert sealer.open(sealer.seal(b"x", b""), b"") == b"x"
+
+
+@given(st.lists(st.binary(max_size=300)))
+def test_what_is_covered_is_what_is_uncovered(values: list[bytes]) -> None:
+    cover = Cover(KEY)
+    covered = cover.cover(values)
+    assert cover.uncover(covered) == values
+    assert all(len(value) < len(hidden) <= len(value) + 16 for value, hidden in zip(values, covered, strict=True))
+
+
+def test_a_cover_hides_what_is_under_it() -> None:
+    (covered,) = Cover(KEY).cover([b"eight by" * 20])
+    assert b"eight by" not in covered
+    assert Cover(bytes(32)).uncover([covered]) != [b"eight by" * 20]
+
+
+@pytest.mark.parametrize("damaged", [b"", b"short", bytes(16), bytes(40)])
+def test_what_no_cover_made_is_nothing_and_no_error(damaged: bytes) -> None:
+    (found,) = Cover(KEY).uncover([damaged])
+    assert isinstance(found, bytes)
