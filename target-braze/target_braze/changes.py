@@ -21,8 +21,8 @@ from target_braze import entries
 from target_braze.entries import NEVER, Entry, Mark
 from target_braze.hashes import VALUE_BYTES, value_hashes
 from target_braze.limits import MAX_OBJECT_BYTES
-from target_braze.policies import Last, number_in
-from target_braze.updates import Attributes, Lesson, Update
+from target_braze.policies import UNSUBSCRIBED, Last, number_in
+from target_braze.updates import Attributes, Identity, Lesson, Update
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -32,11 +32,14 @@ if TYPE_CHECKING:
     from target_braze.names import Names
     from target_braze.policies import Policy
     from target_braze.sealing import Sealer
+    from target_braze.statements import StatementMapper
     from target_braze.updates import Form
 
 Person = tuple[bytes, int]
 """What stands for a person in the ledger, and the seed for the hashes of their values."""
 
+SAID: Final = "$"
+"""What the names begin with of what is said of somebody elsewhere than in attributes, whose names cannot."""
 _NULL: Final = b"null"
 _UNMARKED: Final = Mark()
 _NUMBER: Final = struct.Struct("<d")
@@ -71,6 +74,9 @@ class Store(Protocol):
 
     def put_many(self, items: Sequence[tuple[bytes, bytes]]) -> None:
         """Replace what is known of some."""
+
+    def delete_many(self, keys: Sequence[bytes]) -> None:
+        """Forget some."""
 
 
 class Held(NamedTuple):
@@ -186,7 +192,7 @@ class Changes:
         self._sealer = sealer
         self._now = now
         self._is_resync = is_resync
-        self._mappers: dict[str, tuple[int, Mapper]] = {}
+        self._mappers: dict[str, tuple[int, Mapper | StatementMapper]] = {}
         self._plans: dict[Form, _Plan] = {}
         self._live = names.live
         self._fetched: dict[bytes, bytes | None] = {}
@@ -198,7 +204,7 @@ class Changes:
         self.discarded: list[bytes] = []
         self.on_change: Callable[[bytes, Mapping[int, bytes]], None] | None = None
 
-    def begin(self, mapper: Mapper) -> int:
+    def begin(self, mapper: Mapper | StatementMapper) -> int:
         """Begin, or go on, with a stream's records under a schema.
 
         Returns:
@@ -322,6 +328,31 @@ class Changes:
         self._open[key] = _Open(update, attributes, before, earlier, is_after_another)
         return Change(update, open_.update if open_ is not None else None, held, is_known=before is not None)
 
+    def forget(self, identity: Identity, but: bytes | None = None) -> list[Lesson]:
+        """Take it that the ledger will know nothing of somebody any more, nor what was said of them elsewhere.
+
+        Args:
+            identity: Whom.
+            but: What stands for something said of them that stays, since it is being said.
+
+        Returns:
+            What the ledger forgets once Braze accepted what makes it forget.
+        """
+        self.settle()
+        about = [identity, *(said_of(identity, name) for name in self._names.beginning_with(SAID))]
+        lessons = []
+        for key, _ in map(self._hasher.identity, about):
+            earlier = self._pending.get(key)
+            before = self._known(key) if earlier is None else earlier.after
+            if before is None or key == but:
+                continue
+            self._discard(before.records.values())
+            nothing = Entry(self._names.layout(()), b"")
+            lesson = Lesson(key, before, nothing, tuple(self._names.numbers(before.layout)), earlier is not None)
+            self._pending[key] = lesson
+            lessons.append(lesson)
+        return lessons
+
     def packed(self, last: Update | None = None) -> None:
         """A request is closed: no record goes into it any more; all but `last` were in it."""
         kept = None if last is None or last.lesson is None else self._open.get(last.lesson.key)
@@ -443,7 +474,8 @@ class Changes:
         opened = None if mark.number is None else self._sealer.open(mark.number, said.key + hashed)
         delivered = None if opened is None else _NUMBER.unpack(opened)[0]
         is_null = hashed == xxh3_64_digest(_NULL, said.seed)
-        return Last(is_known=True, is_null=is_null, number=delivered, accepted_at=mark.accepted_at)
+        is_unsubscribed = hashed == xxh3_64_digest(UNSUBSCRIBED, said.seed)
+        return Last(True, is_null, delivered, mark.accepted_at, is_unsubscribed)
 
     def _merged(self, first: Attributes, second: Attributes) -> Attributes:
         """What two records of a person say together: the later wins for each attribute."""
@@ -484,6 +516,11 @@ class Changes:
         self._store.put_many(items)
         self._ended.extend(ended)
 
+    def forgotten(self, lessons: Sequence[Lesson]) -> None:
+        """Forget what Braze no longer has, or has otherwise (invariant 2)."""
+        self._store.delete_many([lesson.key for lesson in lessons])
+        self._ended.extend((lesson, True) for lesson in lessons)
+
     def rejected(self, lesson: Lesson) -> None:
         """Note that an update has ended of which nothing is learned."""
         self._ended.append((lesson, False))
@@ -502,6 +539,11 @@ class Changes:
                 marks[number] = lesson.after.marks[number]
         numbers = self._names.listed(tuple(sorted(known)), self._live)
         return Entry(self._names.layout(numbers), b"".join(known.get(number, NEVER) for number in numbers), {}, marks)
+
+
+def said_of(identity: Identity, name: str) -> Identity:
+    """What is known by a name of somebody, such as the state in a subscription group, as the ledger knows it."""
+    return Identity(name, identity)  # type: ignore[arg-type]  # another tuple of text
 
 
 def _at(hashes: bytes, index: int) -> bytes:

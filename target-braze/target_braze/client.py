@@ -14,6 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from target_braze import __version__
+from target_braze.endpoints import TRACK
 from target_braze.instances import is_loopback
 from target_braze.pace import announced_wait
 from target_braze.responses import Action, Resolution, resolve
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from target_braze.packing import Request
 
-PATH: Final = "/users/track"
+PATH: Final = TRACK.path
 USER_AGENT: Final = f"partner-TargetBraze-TargetBraze/{__version__}"
 """In the form that Braze asks partners for. Braze docs, "API partner", 2026-03."""
 _KEEP_ALIVE_SECONDS: Final = 60
@@ -85,8 +86,11 @@ class Client:
 
     async def post(self, request: Request) -> Answer:
         """Send a request once."""
+        endpoint = request.endpoint
         try:
-            async with self._session.post(self._endpoint + PATH, data=request.body, allow_redirects=False) as response:
+            async with self._session.request(
+                endpoint.method, self._endpoint + endpoint.path, data=request.body, allow_redirects=False
+            ) as response:
                 body = await response.read()
         except asyncio.TimeoutError:
             reason = f"no answer within {self._timeout_seconds:g} seconds (`request_timeout_seconds`)"
@@ -97,7 +101,7 @@ class Client:
         else:
             self.was_reached = True
             announced = announced_wait(response.headers, time.time())
-            return Answer(resolve(response.status, body, request), announced)
+            return Answer(resolve(response.status, body, request, endpoint), announced)
         return Answer(Resolution(Action.RETRY, reason))
 
 

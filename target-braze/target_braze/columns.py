@@ -5,17 +5,19 @@ What does not fit together is an error that names the line of the settings to ch
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze import values
 from target_braze.errors import SettingsError
 from target_braze.findings import settings_line
-from target_braze.nested import to_nested
-from target_braze.policies import Rounding
+from target_braze.nested import parsed, to_nested
+from target_braze.policies import RESUBSCRIPTION, Rounding
 from target_braze.schema import Kind, Schema, kind_of
 from target_braze.standard_fields import (
     ALIAS_FIELDS,
+    CONSENT_FIELDS,
+    DELETED_AT,
     FREE_TEXT_FIELDS,
     IDENTIFIERS,
     PRIMARY_IDENTIFIERS,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from target_braze.layouts import Layout
     from target_braze.policies import Policy
 
-_CONVERSIONS: Final[dict[Kind, Callable[[Any], Any]]] = {
+CONVERSIONS: Final[dict[Kind, Callable[[Any], Any]]] = {
     Kind.BOOLEAN: values.to_boolean,
     Kind.DATE: values.to_date,
     Kind.DATETIME: values.to_datetime,
@@ -61,6 +63,7 @@ class Column:
         is_removable: Whether a null removes it; else a null leaves it alone.
         is_truncated: Whether text that is too long is cut instead of rejected.
         policy: Which of its changes are held, if any.
+        operation: What is done with its values to what Braze has; "" puts them in its place.
     """
 
     source: str
@@ -74,13 +77,26 @@ class Column:
     is_removable: bool = True
     is_truncated: bool = False
     policy: Policy | None = None
+    operation: str = ""
 
 
 def convert_nested(column: Column, value: Any) -> tuple[Any, int]:
     """A value of a column without `convert`, and how many parts inside it were left out; see `to_nested`."""
+    if column.operation:
+        operated = {column.operation: _operand(column.operation, value)}
+        return to_nested(operated, Kind.OBJECT, {"properties": {column.operation: column.schema}})
     if column.is_truncated and column.kind is Kind.ANY and isinstance(value, str):
         return values.to_truncated_string(value), 0
     return to_nested(value, column.kind, column.schema, is_property=column.is_property)
+
+
+def _operand(operation: str, value: Any) -> Any:
+    """What an operation is done with: a whole number for `inc`, else a list."""
+    if operation == "inc":
+        return values.to_integer(value)
+    if isinstance(value, str) and value[:1] in ("[", "{"):
+        value = parsed(value)
+    return value if isinstance(value, list) else [value]
 
 
 class Columns:
@@ -89,6 +105,7 @@ class Columns:
     Attributes:
         by_source: Name in the record → column; None if it is left out.
         sources: Name in Braze → name in the record.
+        withheld: Column of consent that is not sent, since the settings do not name it → its name in Braze.
 
     Args:
         stream: The stream's name, for errors.
@@ -99,6 +116,7 @@ class Columns:
     def __init__(self, stream: str, settings: StreamSettings, layout: Layout) -> None:
         self.by_source: dict[str, Column | None] = {}
         self.sources: dict[str, str] = {}
+        self.withheld: dict[str, str] = {}
         self._stream = stream
         self._settings = settings
         self._layout = layout
@@ -143,6 +161,8 @@ class Columns:
         field = self._settings.fields.get(source, _DEFAULT)
         if field is None:
             return None
+        if source == DELETED_AT and self._settings.on_delete != "ignore":
+            return Column(source, source, Kind.ANY, None, schema, is_identifier=True)  # it steers and is not sent
         only = self._settings.only
         is_chosen = source in only if only is not None else not self._is_pipelines_own(source)
         name = field.name or self._default_name(source, is_chosen=is_chosen)
@@ -153,6 +173,13 @@ class Columns:
             return None
         if not is_tried:
             self._check_name(source, name)
+        policy = field.policy
+        if self._layout.properties is None and name in CONSENT_FIELDS:
+            if only is None and source not in self._settings.fields:
+                self.withheld[source] = name
+                return None
+            if not self._settings.allow_resubscribe:
+                policy = replace(policy or RESUBSCRIPTION, keeps_unsubscribed=True)
         is_attributes = self._layout.properties is None
         kind = field.kind or kind_of(schema)
         if name == self._layout.properties or (name in self._layout.fields and self._layout.fields[name] is None):
@@ -171,9 +198,10 @@ class Columns:
             is_field=name in self._layout.fields,
             is_property=not is_attributes and name not in self._layout.fields,
             is_identifier=is_identifier,
-            is_removable=is_attributes and name not in self._layout.never_unset,
+            is_removable=is_attributes and name not in self._layout.never_unset and not field.operation,
             is_truncated=field.is_truncated,
-            policy=field.policy,
+            policy=policy,
+            operation=field.operation,
         )
 
     def _is_pipelines_own(self, source: str) -> bool:
@@ -246,6 +274,8 @@ class Columns:
         )
 
     def _conversion(self, name: str, kind: Kind, field: FieldSettings) -> Callable[[Any], Any] | None:
+        if field.operation:
+            return None
         if field.is_truncated and (
             name in FREE_TEXT_FIELDS or (kind is Kind.STRING and name not in self._layout.fields)
         ):
@@ -254,5 +284,5 @@ class Columns:
             return self._layout.fields[name]
         if field.buckets:
             return field.buckets
-        convert = _CONVERSIONS.get(kind)
+        convert = CONVERSIONS.get(kind)
         return convert if convert is None or field.decimals is None else Rounding(field.decimals, convert)

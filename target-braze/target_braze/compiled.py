@@ -20,6 +20,7 @@ from target_braze.columns import Column, convert_nested
 from target_braze.costs import nested_points
 from target_braze.limits import MAX_EXACT_DIGITS, MAX_INTEGER, MAX_OBJECT_BYTES, MAX_STRING_CHARACTERS, MAX_YEAR
 from target_braze.mapped_ahead import Lines
+from target_braze.mapping import Mapper
 from target_braze.nested import encode_lines
 from target_braze.rejections import RefusalError
 from target_braze.updates import Attributes, Identity, ObjectKind
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from target_braze.mapped_ahead import MappedAhead
-    from target_braze.mapping import Mapper
+    from target_braze.statements import StatementMapper
 
 _IDENTIFIERS: Final = frozenset({"external_id", "braze_id"})
 _Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=246)] | int
@@ -53,7 +54,10 @@ class CompiledMapper:
         required: Columns that every record must have: the stream's key properties.
     """
 
-    def __init__(self, mapper: Mapper, required: Sequence[str]) -> None:
+    def __init__(self, mapper: Mapper | StatementMapper, required: Sequence[str]) -> None:
+        self.is_usable = False
+        if not isinstance(mapper, Mapper):
+            return
         self._mapper = mapper
         self._stream = mapper.stream
         self._identified_by = mapper.settings.identify_by[0]
@@ -62,6 +66,7 @@ class CompiledMapper:
         identifiers = [column.source for column in known.values() if column and column.name == self._identified_by]
         self.is_usable = (
             mapper.settings.object_kind is ObjectKind.ATTRIBUTES
+            and mapper.settings.on_delete == "ignore"
             and self._identified_by in _IDENTIFIERS
             and len(identifiers) == 1
             and bool(sent)

@@ -13,7 +13,7 @@ import logging
 import random
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from target_braze.backoff import backoff_seconds
@@ -26,6 +26,7 @@ from target_braze.responses import Action, Resolution, without_values
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from target_braze.endpoints import Endpoint
     from target_braze.updates import Identity, Update
 
 MAX_ATTEMPTS: Final = 25
@@ -58,7 +59,7 @@ class Outcomes(Protocol):
         """Braze rejected this object, for good."""
 
     def ended(self, position: int) -> None:
-        """Every object of the request submitted with this position was accepted or rejected."""
+        """Every object of the request submitted with this position was accepted or rejected, or is in doubt."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ class Delivery:
         self._on_failure = on_failure
         self._logger = logging.getLogger("target-braze")
         self._pace = Pace(limits.requests_per_second)
+        self._paces: dict[str, Pace] = {}
         self._warned: set[str] = set()
         self._failure: BaseException | None = None
         self._is_stopping = False
@@ -262,17 +264,21 @@ class Delivery:
             if resolution is None:
                 return False
             parts.extend(reversed(self._settle(part, resolution)))
+            if resolution.action is Action.RETRY and parts and not await self._sleep(backoff_seconds(1, random.random)):
+                return False
         return True
 
     async def _attempt(self, part: Request, *, is_again: bool) -> Resolution | None:
         """Send a request until there is an answer about its objects; None if told to stop before.
+
+        One that may have been applied is not sent again while an object is in it that must not be there twice.
 
         Raises:
             DeliveryError: If attempts or patience are used up, or no retry can mend it.
         """
         spent = 0.0
         for attempts in range(1, MAX_ATTEMPTS + 1):
-            if not await self._turn_comes():
+            if not await self._turn_comes(part.endpoint):
                 return None
             self._outcomes.sent(part, is_retry=is_again or attempts > 1)
             started = time.monotonic()
@@ -282,9 +288,9 @@ class Delivery:
                 raise DeliveryError(resolution.reason)
             if resolution.action is not Action.RETRY:
                 if 0 < (answer.announced_seconds or 0) <= MAX_ANNOUNCED_SECONDS:  # a longer one is a 429's to say
-                    self._pause(answer.announced_seconds or 0, "Braze's rate limit is used up")
-                return resolution
-            wait = self._wait(answer, attempts)
+                    self._pause(answer.announced_seconds or 0, "Braze's rate limit is used up", part.endpoint)
+                return resolution if attempts == 1 or part.endpoint.is_repeatable else _perhaps_done(resolution)
+            wait = self._wait(answer, attempts, part.endpoint)
             spent += time.monotonic() - started + (0 if answer.announced_seconds else wait)
             if spent > self._patience_seconds:
                 break
@@ -309,6 +315,8 @@ class Delivery:
             rest = [update for place, update in part.places.items() if place not in resolution.rejected]
         if resolution.action is Action.ACCEPT:
             self._outcomes.accepted(rest)
+        elif resolution.action is Action.RETRY:
+            return [Request(rest)] if rest else []
         elif resolution.action is Action.SPLIT and len(rest) > 1:
             self._warn(
                 f"Braze refused a request as a whole ({without_values(resolution.reason)}); it is sent again in "
@@ -323,16 +331,24 @@ class Delivery:
                 self._outcomes.rejected(update, resolution.reason)
         return []
 
-    async def _turn_comes(self) -> bool:
+    async def _turn_comes(self, endpoint: Endpoint) -> bool:
         """Wait for the pace; False if told to stop."""
-        async with self._turn:  # first come, first served
-            while wait := self._pace.wait(time.monotonic()):
+        own = self._pace_of(endpoint)
+        async with self._turn:  # first come, first served: a slow endpoint holds the others up, which keeps the order
+            while wait := max(self._pace.wait(now := time.monotonic()), own.wait(now)):
                 if not await self._sleep(wait):
                     return False
             if self._is_stopping:
                 return False
             self._pace.started(time.monotonic())
+            if own is not self._pace:
+                own.started(time.monotonic())
             return True
+
+    def _pace_of(self, endpoint: Endpoint) -> Pace:
+        """The pace that keeps an endpoint's rate limit, which others may share."""
+        rate = endpoint.rate
+        return self._pace if rate is None else self._paces.setdefault(rate.name, Pace(rate.per_second))
 
     async def _sleep(self, seconds: float) -> bool:
         """Wait; False if told to stop meanwhile."""
@@ -345,7 +361,7 @@ class Delivery:
             return True
         return False
 
-    def _wait(self, answer: Answer, attempts: int) -> float:
+    def _wait(self, answer: Answer, attempts: int, endpoint: Endpoint) -> float:
         """How long to wait before a retry; Braze's own word comes first, but for one that says not to wait.
 
         A reset that is past, by a clock that is ahead of Braze's, would let all attempts be used up in an instant.
@@ -353,17 +369,18 @@ class Delivery:
         reason, announced = answer.resolution.reason, answer.announced_seconds
         wait = _credible(announced, reason) if announced else backoff_seconds(attempts, random.random)
         if answer.resolution.is_limit:
-            self._pause(wait, reason)
+            self._pause(wait, reason, endpoint)
         elif attempts == 1:
             self._warn(f"A request failed and is tried again: {reason}.")
         return wait
 
-    def _pause(self, seconds: float, why: str) -> None:
+    def _pause(self, seconds: float, why: str, endpoint: Endpoint) -> None:
         """Let no request start for a while: a rate limit is everybody's, not one request's."""
         now = time.monotonic()
-        if seconds - self._pace.wait(now) >= _LOGGED_WAIT_SECONDS:  # said once, not by each request in flight
+        pace = self._pace_of(endpoint)
+        if seconds - pace.wait(now) >= _LOGGED_WAIT_SECONDS:  # said once, not by each request in flight
             self._logger.info("%s; no request starts for %.0f seconds.", why, seconds)
-        self._pace.pause(now, seconds)
+        pace.pause(now, seconds)
 
     def _warn(self, message: str) -> None:
         """Say something once in a run: it is about the account or the network, not about one request."""
@@ -389,6 +406,15 @@ class Delivery:
     def _stop(self) -> None:
         self._is_stopping = True
         self._stopped.set()
+
+
+def _perhaps_done(resolution: Resolution) -> Resolution:
+    """What came of a request that was sent before and not answered, to an endpoint that does a thing once only."""
+    rejected = {
+        place: f"{reason} (it was sent before without an answer, and may have been done then)"
+        for place, reason in resolution.rejected.items()
+    }
+    return replace(resolution, rejected=rejected)
 
 
 def _credible(seconds: float, why: str) -> float:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from target_braze.mapping import Mapper
     from target_braze.record_table import RecordTable
+    from target_braze.statements import StatementMapper
 
 _NONE: Final = bytes(RECORD_BYTES)
 _BETWEEN: Final = b"\n"
@@ -38,7 +39,7 @@ class Digests:
         keys: Columns that tell records apart though they may not be sent.
     """
 
-    def __init__(self, mapper: Mapper, seed: int, keys: Sequence[str] = ()) -> None:
+    def __init__(self, mapper: Mapper | StatementMapper, seed: int, keys: Sequence[str] = ()) -> None:
         self._seed = seed
         sent = [source for source, column in mapper.columns.items() if column is not None or source in keys]
         self._is_whole = len(sent) == len(mapper.columns) or len(sent) < 2  # noqa: PLR2004 - see attrgetter

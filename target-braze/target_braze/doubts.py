@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from target_braze.changes import Store
     from target_braze.names import Get, Names, Put
-    from target_braze.updates import Update
+    from target_braze.updates import Lesson, Update
 
 Doubt = tuple[bytes, tuple[int, ...]]
 """What stands for a person, and the numbers of the attributes that were to change."""
@@ -67,14 +67,16 @@ class Doubts:
         for place in self._free:
             self._put(_NOTE.format(place), _NONE)
 
-    def note(self, position: int, objects: Iterable[Update]) -> None:
+    def note(self, position: int, objects: Iterable[Update], forgets: Iterable[Lesson] = ()) -> None:
         """Note a request, before it may leave.
 
         Args:
             position: What it is known by.
             objects: What is in it.
+            forgets: What the ledger forgets when Braze accepts it.
         """
         lessons = [update.lesson for update in objects if update.lesson is not None]
+        lessons += forgets
         doubts = [(lesson.key, lesson.numbers) for lesson in lessons if lesson.before is not None]
         if self.memberships:
             doubts += [

@@ -17,6 +17,7 @@ _CONVERSIONS: Final[dict[str, Callable[[Any], str]]] = {
     "braze_id": standard_fields.identifier,
     "email": standard_fields.email,
     "phone": standard_fields.phone,
+    "device_id": standard_fields.identifier,  # of cohorts alone
 }
 
 

@@ -129,6 +129,8 @@ class Ledger:
         self._lost: LedgerError | None = None
         self._former: list[bytes] = []
         """The first and the last member forgotten in this run, whose places are still to be written anew."""
+        self._deleted: list[bytes] = []
+        """The first and the last that were forgotten in this run, whose places are still to be written anew."""
         self._lock = threading.Lock()
 
     @classmethod
@@ -241,6 +243,19 @@ class Ledger:
         self._store.compact(_IDENTITY + key)
         return True
 
+    def delete_many(self, keys: Sequence[bytes]) -> None:
+        """Forget identities; nothing that was known of them is in any file once the ledger is closed.
+
+        Args:
+            keys: What stands for them. The records that they came in must be in the table no more.
+
+        Raises:
+            LedgerError: If they cannot be written.
+        """
+        if keys:
+            self._write([(_IDENTITY + key, None) for key in keys])
+            self._deleted = [min([*self._deleted, *keys]), max([*self._deleted, *keys])]
+
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """All identities with what is known of each.
 
@@ -341,6 +356,8 @@ class Ledger:
             if self._rehearsed_in is None:
                 if self._former:
                     self._store.compact(_MEMBER + self._former[0], _MEMBER + self._former[-1])
+                if self._deleted:
+                    self._store.compact(_IDENTITY + self._deleted[0], _IDENTITY + self._deleted[-1])
                 self._keep_table()
         finally:
             try:

@@ -50,6 +50,12 @@ MIN_DEVICE_ID_BYTES: Final = 8
 MAX_DEVICE_ID_BYTES: Final = 255
 """Bytes of a push token's device_id. Braze docs, "User track", error BAD_DEVICE_ID, 2026-09."""
 
+MAX_ITEM_NAME_CHARACTERS: Final = 250
+"""Characters of an item's id and of a field's name in a catalog. Braze docs, "Create catalog", 2026-09."""
+
+MAX_ITEM_STRING_CHARACTERS: Final = 5_000
+"""Characters of a text in a catalog's item. Braze docs, "Create multiple catalog items", 2026-09."""
+
 MAX_QUANTITY: Final = 100
 """Most pieces in one purchase object. Braze docs, "Purchase object", 2025-11."""
 

@@ -14,10 +14,10 @@ from target_braze.comparison import MappedStream
 from target_braze.errors import InputError, SettingsError
 from target_braze.findings import Finding, Level
 from target_braze.layouts import LAYOUTS
-from target_braze.mapping import Mapper
 from target_braze.schema import Schema, columns
 from target_braze.standard_fields import lookalike_of
-from target_braze.updates import ObjectKind
+from target_braze.statements import mapper_of
+from target_braze.updates import TRACKED, ObjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ def mapped(stream: str, schema: Schema, settings: StreamSettings) -> tuple[Mappe
     """
     is_attributes = settings.object_kind is ObjectKind.ATTRIBUTES
     try:
-        mapper = Mapper(stream, schema, settings)
+        mapper = mapper_of(stream, schema, settings)
     except (SettingsError, InputError) as error:
         plan, found = _planned(stream, schema, settings, checks_identifiers=True)
         return MappedStream(stream, tuple(plan), is_attributes), found or [_error(stream, error)]
@@ -59,6 +59,8 @@ def named_in_settings(pattern: str, settings: StreamSettings) -> tuple[MappedStr
 def _planned(
     stream: str, schema: Schema, settings: StreamSettings, *, checks_identifiers: bool
 ) -> tuple[list[Any], list[Finding]]:
+    if settings.object_kind not in TRACKED:
+        return [], []
     plan = Columns(stream, settings, LAYOUTS[settings.object_kind])
     found: list[Finding] = []
     failed: list[str] = []

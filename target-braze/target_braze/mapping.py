@@ -14,13 +14,17 @@ from msgspec import UNSET
 
 from target_braze.columns import Column, Columns, convert_nested
 from target_braze.costs import OBJECT_SHAPES, nested_points, plain_points
+from target_braze.endpoints import DELETIONS
+from target_braze.errors import SettingsError
+from target_braze.findings import settings_line
 from target_braze.identities import Identities
 from target_braze.layouts import LAYOUTS
 from target_braze.limits import MAX_OBJECT_BYTES
 from target_braze.nested import NestedValue, encode, encode_each, encode_sorted, is_operation, parsed
 from target_braze.rejections import RefusalError, Rejection
 from target_braze.schema import Schema, columns
-from target_braze.updates import Attributes, Form, Identity, Mapped, ObjectKind, Update
+from target_braze.standard_fields import DELETED_AT, SECONDARY_IDENTIFIERS
+from target_braze.updates import FREE, Attributes, Form, Identity, Mapped, ObjectKind, Update
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,6 +41,35 @@ MAPPING_VERSION: Final = 1
 TOO_LARGE: Final = f"object larger than {MAX_OBJECT_BYTES} bytes"
 _MAX_FORMS: Final = 10_000
 """Forms that are kept to be shared; records that all lack other columns would make more without end."""
+
+
+def named(identity: Identity, settings: StreamSettings) -> dict[str, Any]:
+    """A person as objects name them that change who somebody is: an address comes with how to choose."""
+    fields = identity.as_fields()
+    return {**fields, "prioritization": settings.prioritization} if identity.kind in SECONDARY_IDENTIFIERS else fields
+
+
+def deletion(stream: str, identity: Identity, settings: StreamSettings) -> Update:
+    """The object that deletes a person."""
+    told = named(identity, settings)
+    body = encode(told if len(told) > 1 else told[identity.kind])
+    endpoint = DELETIONS[identity.kind]
+    return Update(stream, ObjectKind.DELETE_USERS, identity, body, FREE, endpoint=endpoint, people=(identity,))
+
+
+def check_prioritization(stream: str, settings: StreamSettings, identifiers: Iterable[str]) -> None:
+    """Make sure that it is settled who is meant by an address that several have.
+
+    Raises:
+        SettingsError: If it is not.
+    """
+    address = next((kind for kind in identifiers if kind in SECONDARY_IDENTIFIERS), None)
+    if address is not None and not settings.prioritization:
+        raise SettingsError(
+            f"Stream {stream!r} names people by {address}, which several may share. Say whom to take: "
+            f"`streams.{stream}.prioritization: [identified, most_recently_updated]` (or unidentified; Braze does "
+            "nothing where that leaves several)."
+        )
 
 
 @dataclass
@@ -79,6 +112,9 @@ class Mapper:
         self._identities = Identities(settings.identify_by, self._plan.sources)
         self.flags = {kind: self._flags_of(kind) for kind in settings.identify_by}
         self._forms: dict[tuple[str, tuple[str, ...]], Form] = {}
+        self._cleared: dict[tuple[str, tuple[str, ...]], Form] = {}
+        if settings.on_delete == "delete_user":
+            check_prioritization(stream, settings, settings.identify_by)
 
     def map(self, record: Mapping[str, Any]) -> Mapped:
         """What one record asks, or why nothing.
@@ -98,6 +134,11 @@ class Mapper:
             identity = self._identities.identify(record)
         except RefusalError as refusal:
             return self._rejected(None, str(refusal), record)
+        is_deleted = self.settings.on_delete != "ignore" and record.get(DELETED_AT) is not None
+        return self._deleted(identity) if is_deleted else self._asked(record, identity)
+
+    def _asked(self, record: Mapping[str, Any], identity: Identity) -> Mapped:
+        """What a record asks of the person it is about."""
         findings = _Findings()
         parts = self._parts(record, identity, findings)
         if self.layout.properties is not None:
@@ -153,6 +194,15 @@ class Mapper:
         return not nested or not (self.settings.merge_objects or any(map(is_operation, nested)))
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to say before the first record."""
+        return tuple(
+            f"Stream {self.stream!r}: the column {source!r} is consent and is not sent, since the settings do not name "
+            f"it. To send it all the same: `{settings_line(self.stream, source, name)}`."
+            for source, name in self._plan.withheld.items()
+        )
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The attributes that records may give, by their names in Braze."""
         return tuple(column.name for column in self.columns.values() if column and not column.is_identifier)
@@ -174,6 +224,25 @@ class Mapper:
         """
         schemas = {source: column and column.schema for source, column in self.columns.items()}
         return encode_sorted([MAPPING_VERSION, self.stream, schemas, self.settings, numbers])
+
+    def _deleted(self, identity: Identity) -> Mapped:
+        """What is asked of a person whose record was deleted at its source."""
+        if self.settings.on_delete == "delete_user":
+            return Mapped(deletion(self.stream, identity, self.settings))
+        names = tuple(
+            column.name
+            for column in self.columns.values()
+            if column and not column.is_identifier and column.is_removable and column.name != identity.kind
+        )
+        if not names:
+            return Mapped()
+        form = self._cleared.get((identity.kind, names))
+        if form is None:
+            flags = {**self.flags[identity.kind], "_update_existing_only": True}  # nobody is made to be cleared
+            form = self._cleared[identity.kind, names] = Form(names, plain_points(names), flags)
+        named_by = encode(identity.as_fields())[1:-1]
+        values = [b"null"] * len(names)
+        return Mapped(attributes=Attributes(self.stream, identity, named_by, form, values, is_mergeable=False))
 
     def _add_unannounced(self, record: Mapping[str, Any]) -> None:
         for source in record:

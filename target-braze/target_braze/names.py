@@ -67,6 +67,12 @@ class Names:
                 self._keep()
             return number
 
+    @property
+    def streams(self) -> dict[str, int]:
+        """The number of each stream that ever was."""
+        with self._lock:
+            return dict(self._known.streams)
+
     def attributes(
         self, stream: int, names: Iterable[str], is_dropped: Callable[[str], bool] = lambda _: False, *, afresh: bool
     ) -> dict[str, int]:
@@ -123,6 +129,11 @@ class Names:
         if numbers in self._numbers or len(self._layouts) < MAX_LISTS:
             return numbers
         return tuple(sorted({*numbers, *all_others}))
+
+    def beginning_with(self, prefix: str) -> list[str]:
+        """The names of attributes that begin so."""
+        with self._lock:
+            return [name for name in self._known.attributes if name.startswith(prefix)]
 
     def layout(self, numbers: tuple[int, ...]) -> int:
         """The number of a list of attributes."""

@@ -13,8 +13,9 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from target_braze.endpoints import TRACK, Endpoint
 from target_braze.limits import MAX_OBJECTS_PER_REQUEST, MAX_REQUEST_BYTES
-from target_braze.updates import Identity, ObjectKind, Update
+from target_braze.updates import Identity, Lesson, ObjectKind, Update
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,22 +32,37 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """One call of `/users/track`, before or after some of its objects ended.
+    """One call of an endpoint, before or after some of its objects ended.
 
     Attributes:
-        objects: What it holds, in the order it was taken.
+        objects: What it holds, one at least and all for one endpoint, in the order it was taken.
     """
 
     objects: Sequence[Update]
 
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it goes."""
+        return self.objects[0].endpoint
+
     @cached_property
     def identities(self) -> frozenset[Identity]:
         """Whom it is about."""
-        return frozenset(map(attrgetter("identity"), self.objects))
+        if self.endpoint is TRACK:
+            return frozenset(map(attrgetter("identity"), self.objects))
+        return frozenset(person for update in self.objects for person in update.people)
+
+    @property
+    def forgets(self) -> list[Lesson]:
+        """What the ledger forgets once Braze accepted it."""
+        return [] if self.endpoint is TRACK else [lesson for update in self.objects for lesson in update.forgets]
 
     @cached_property
     def places(self) -> dict[Place, Update]:
-        """Where each of its objects stands."""
+        """Where each of its objects stands; of objects that become one, a place that no answer names."""
+        endpoint = self.endpoint
+        if endpoint is not TRACK:
+            return {Place(endpoint.array, index): update for index, update in enumerate(self.objects)}
         arrays = self._arrays()
         return {Place(kind.value, index): update for kind, updates in arrays for index, update in enumerate(updates)}
 
@@ -57,6 +73,8 @@ class Request:
     @property
     def body(self) -> bytes:
         """It as JSON; an array it has nothing for is left out."""
+        if self.endpoint is not TRACK:
+            return self.endpoint.body(map(_body, self.objects))
         arrays = (
             b'"%b":[%b]' % (kind.value.encode(), b",".join(map(_body, updates))) for kind, updates in self._arrays()
         )
@@ -94,14 +112,21 @@ class Packer:
         is_per_array: Whether each array has that limit to itself, as in legacy contracts.
         max_bytes: Most bytes of a request's body.
         position: How many updates were taken so far, those included that took another's place.
+        endpoint: Where the request goes that is being filled.
     """
 
     max_objects: int = MAX_OBJECTS_PER_REQUEST
     is_per_array: bool = False
     max_bytes: int = MAX_REQUEST_BYTES
     position: int = 0
+    endpoint: Endpoint = TRACK
     _objects: list[Update] = field(default_factory=list)
     _counts: Counter[ObjectKind] = field(default_factory=Counter)
+    _usual: int = 0
+
+    def __post_init__(self) -> None:
+        self._usual = self.max_objects
+
     _bytes: int = _FRAME_BYTES
 
     def add(self, update: Update) -> Request | None:
@@ -116,6 +141,18 @@ class Packer:
         if self.is_per_array:
             self._counts[update.kind] += 1
         return closed
+
+    def turn_to(self, endpoint: Endpoint) -> None:
+        """Fill requests for another endpoint from now on; the one that is open has been closed."""
+        self.endpoint = endpoint
+        self.max_objects = self._usual if endpoint is TRACK else endpoint.max_objects
+
+    def excludes(self, body: bytes, people: Sequence[Identity]) -> bool:
+        """Whether an object has to go into another request than the open one, though there is room for it."""
+        endpoint = self.endpoint
+        if endpoint.max_heads and len(self._objects) >= endpoint.max_heads:
+            return endpoint.heads([*map(_body, self._objects), body]) > endpoint.max_heads
+        return endpoint.is_exclusive and any(not set(people).isdisjoint(other.people) for other in self._objects)
 
     def has_room(self, size: int) -> bool:
         """Whether an object of so many bytes may take the place of a smaller one."""

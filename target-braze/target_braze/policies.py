@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_DECIMALS: Final = 15
 """Decimals to round to, at most, on either side of the point: a double keeps no more."""
+UNSUBSCRIBED: Final = b'"unsubscribed"'
 _CONTEXT: Final = Context(prec=40)
 """Enough for 2^53 with all those decimals."""
 _UNITS: Final = {decimals: Decimal(1).scaleb(-decimals) for decimals in range(-MAX_DECIMALS, MAX_DECIMALS + 1)}
@@ -35,12 +36,14 @@ class Last(NamedTuple):
         is_null: Whether a removal was delivered.
         number: What was delivered; kept only where a policy needs it, None if unknown or no number.
         accepted_at: When Braze accepted it, in Unix seconds; kept only where a policy needs it, None if unknown.
+        is_unsubscribed: Whether `unsubscribed` was delivered.
     """
 
     is_known: bool
     is_null: bool
     number: float | None
     accepted_at: int | None
+    is_unsubscribed: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,14 @@ class Policy:
         is_share: Whether the tolerance is a share of the last number delivered (0.05 is 5 %).
         at_most_every_seconds: A change within this time after the last delivery is held; None if it goes at any time.
         only_if_empty: Whether a change is held once a value was delivered.
+        keeps_unsubscribed: Whether a change is held that takes consent for given which was withdrawn.
     """
 
     tolerance: float | None = None
     is_share: bool = False
     at_most_every_seconds: int | None = None
     only_if_empty: bool = False
+    keeps_unsubscribed: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -89,6 +94,8 @@ class Policy:
         """
         if not last.is_known:
             return None
+        if self.keeps_unsubscribed and _is_resubscription(value, last):
+            return "allow_resubscribe"
         if self.only_if_empty and not last.is_null:
             return "only_if_empty"
         if self.tolerance is not None and self._is_within(self.tolerance, value, last):
@@ -108,6 +115,17 @@ class Policy:
         before = _decimal(last.number)
         allowed = _decimal(tolerance) * (abs(before) if self.is_share else 1)
         return abs(_decimal(number) - before) <= allowed
+
+
+RESUBSCRIPTION: Final = Policy(keeps_unsubscribed=True)
+"""Moving somebody from unsubscribed to subscribed needs to be allowed."""
+
+
+def _is_resubscription(value: bytes, last: Last) -> bool:
+    """Whether somebody may be subscribed who was unsubscribed; of a list of groups only its change can be seen."""
+    if value.startswith(b"["):
+        return b'"subscribed"' in value
+    return last.is_unsubscribed and value != UNSUBSCRIBED
 
 
 def number_in(value: bytes) -> float | None:

@@ -1,4 +1,4 @@
-"""What an answer of `/users/track` means: one table from status and body to resolution. Pure.
+"""What an answer of Braze means: one table from status and body to resolution. Pure.
 
 201 is not "all accepted": objects that failed are named inside a success, by index of their array as sent. Sources:
 Braze docs, "User track" and "Errors & responses", 2026-09; answers of older accounts differ in wording and are
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from target_braze.endpoints import TRACK, Endpoint, Naming
 from target_braze.packing import Place
 
 if TYPE_CHECKING:
@@ -66,12 +67,6 @@ _BY_STATUS: Final[dict[int, Resolution]] = {
         "`instance` is not the one the key belongs to (a right key on a wrong instance is answered just so; "
         "compare it with the address of your dashboard).",
     ),
-    403: Resolution(
-        Action.STOP,
-        "Access denied (403): the API key lacks the permission `users.track`, or does not allow this machine's "
-        "address. A key's permissions cannot be changed: create a new one (in Braze: Settings > APIs and "
-        "Identifiers).",
-    ),
     404: Resolution(
         Action.STOP,
         "Not found (404): no Braze REST endpoint answers there. Check `base_url`, or set `instance` instead.",
@@ -87,20 +82,28 @@ _BY_STATUS: Final[dict[int, Resolution]] = {
 }
 """Statuses that say it all; the body of a 401 echoes the key and is not looked at."""
 
+_DENIED: Final = (
+    "Access denied (403): the API key lacks the permission `{}`, or does not allow this machine's "
+    "address. A key's permissions cannot be changed: create a new one (in Braze: Settings > APIs and "
+    "Identifiers)."
+)
+_WRONG_KEYS: Final = "Invalid credentials (401): Braze does not take {}. Check them, and `instance`."
 _BAD_REQUEST: Final = frozenset({400, 422})
 """Statuses that are about the objects. Braze documents the first; the other is the same elsewhere."""
 
 
-def resolve(status: int, body: bytes, places: Container[Place]) -> Resolution:
+def resolve(status: int, body: bytes, places: Container[Place], endpoint: Endpoint = TRACK) -> Resolution:
     """The resolution of one answer.
 
     Args:
         status: The HTTP status.
         body: The answer's body as received.
         places: Where the request's objects stood; an error that names no such place is one without a place.
+        endpoint: What answered.
     """
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
+    told = _told_by_endpoint(status, endpoint) or _BY_STATUS.get(status)
+    if told is not None:
+        return told
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Resolution(Action.RETRY, f"Braze answered {status}, a failure on its side")
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
@@ -110,11 +113,11 @@ def resolve(status: int, body: bytes, places: Container[Place]) -> Resolution:
             "Check `base_url`.",
         )
     answer = _decoded(body)
-    rejected, unplaced = _errors(answer, places)
+    rejected, unplaced = _errors(answer, places, endpoint)
     if status < HTTPStatus.MULTIPLE_CHOICES:
-        return _resolve_success(answer, rejected, unplaced, status)
+        return _resolve_success(answer, rejected, unplaced, status, endpoint)
     if status in _BAD_REQUEST:
-        return _resolve_bad_request(answer, rejected, status)
+        return _resolve_bad_request(answer, rejected, status, unplaced if endpoint.naming is Naming.NOT else None)
     return Resolution(
         Action.STOP,
         f"The endpoint answers {status}, which Braze never does: something else answers there, or a proxy does. "
@@ -122,15 +125,26 @@ def resolve(status: int, body: bytes, places: Container[Place]) -> Resolution:
     )
 
 
+def _told_by_endpoint(status: int, endpoint: Endpoint) -> Resolution | None:
+    """What a status says that another endpoint's would not."""
+    if status == HTTPStatus.FORBIDDEN:
+        return Resolution(Action.STOP, _DENIED.format(endpoint.permission))
+    if status == HTTPStatus.UNAUTHORIZED and endpoint.keys is not None:
+        return Resolution(Action.STOP, _WRONG_KEYS.format(endpoint.keys))
+    if status == HTTPStatus.NOT_FOUND and endpoint.not_found is not None:
+        return Resolution(Action.STOP, f"Not found (404): {endpoint.not_found}.")
+    return None
+
+
 def _resolve_success(
-    answer: dict[str, Any] | None, rejected: dict[Place, str], unplaced: str | None, status: int
+    answer: dict[str, Any] | None, rejected: dict[Place, str], unplaced: str | None, status: int, endpoint: Endpoint
 ) -> Resolution:
     if answer is None:
         return Resolution(
             Action.RETRY,
             f"the answer ({status}) is not Braze's JSON: something else answers there, or a proxy does",
         )
-    if answer.get("message") != _SUCCESS:
+    if answer.get("message") != _SUCCESS and endpoint.says_success:
         return Resolution(
             Action.RETRY, f"the answer ({status}) does not say `success`, so nothing in it counts as accepted"
         )
@@ -139,8 +153,12 @@ def _resolve_success(
     return Resolution(Action.ACCEPT, rejected=rejected)
 
 
-def _resolve_bad_request(answer: dict[str, Any] | None, rejected: dict[Place, str], status: int) -> Resolution:
+def _resolve_bad_request(
+    answer: dict[str, Any] | None, rejected: dict[Place, str], status: int, told: str | None
+) -> Resolution:
     message = _text((answer or {}).get("message")) or _text((answer or {}).get("error")) or f"status {status}"
+    if told is not None:
+        return Resolution(Action.SPLIT, f"{message}: {told}")
     if _TOO_MANY in message.lower():
         return Resolution(Action.SPLIT, message)
     if "valid data must be provided" in message.lower():
@@ -156,19 +174,29 @@ def _decoded(body: bytes) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) else None
 
 
-def _errors(answer: dict[str, Any] | None, places: Container[Place]) -> tuple[dict[Place, str], str | None]:
+def _errors(
+    answer: dict[str, Any] | None, places: Container[Place], endpoint: Endpoint
+) -> tuple[dict[Place, str], str | None]:
     """The errors that name an object of the request, several for one joined, and the first that names none."""
     found: dict[Place, list[str]] = {}
     unplaced: str | None = None
-    errors = (answer or {}).get("errors") or []
+    errors = (answer or {}).get(endpoint.errors) or []
     for error in errors if isinstance(errors, list) else [errors]:
-        reason = _text(error.get("type") or error.get("message") if isinstance(error, dict) else error) or UNNAMED
-        place = _place(error)
+        if endpoint.naming is Naming.BY_INDEX and isinstance(error, list) and len(error) == len(("index", "reason")):
+            error = {"input_array": endpoint.array, "index": error[0], "type": error[1]}  # noqa: PLW2901
+        reason = _reason(error) or UNNAMED
+        place = None if endpoint.naming is Naming.NOT else _place(error)
         if place is None or place not in places:
             unplaced = unplaced or reason
         elif reason not in found.setdefault(place, []):
             found[place].append(reason)
     return {place: "; ".join(reasons) for place, reasons in found.items()}, unplaced
+
+
+def _reason(error: Any) -> str:
+    if not isinstance(error, dict):
+        return _text(error)
+    return _text(error.get("type")) or _text(error.get("message"))
 
 
 def _place(error: Any) -> Place | None:

@@ -22,6 +22,8 @@ from target_braze.acknowledgement import Acknowledger
 from target_braze.changes import Changes
 from target_braze.digests import unknown
 from target_braze.doubts import Doubts, forget
+from target_braze.endpoints import TRACK
+from target_braze.errands import Errands
 from target_braze.errors import DataPointLimitError, DeadLetterError, SettingsError
 from target_braze.hashes import Hasher
 from target_braze.ledger import Ledger
@@ -34,17 +36,18 @@ from target_braze.rejections import Rejection
 from target_braze.reports import Report
 from target_braze.sealing import Sealer
 from target_braze.tally import Tally
-from target_braze.updates import Attributes
+from target_braze.updates import Attributes, ObjectKind, Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from target_braze.changes import Person
+    from target_braze.changes import Change, Person
     from target_braze.delivery import Delivery
     from target_braze.enrolment import Enrolments
     from target_braze.mapping import Mapper
     from target_braze.settings import Settings
+    from target_braze.statements import StatementMapper
     from target_braze.updates import Mapped, Update
 
 
@@ -110,6 +113,8 @@ class Run:
         self._endpoint = endpoint
         self._on_failure = on_failure
         self._submitted = 0
+        self._warned: set[str] = set()
+        self._errands = Errands(self._packer, self.changes, self._close, self._pack, self._note)
 
     @property
     def failure(self) -> BaseException | None:
@@ -123,7 +128,7 @@ class Run:
 
     # On the thread that reads
 
-    def begin(self, mapper: Mapper) -> int:
+    def begin(self, mapper: Mapper | StatementMapper) -> int:
         """Begin with a stream's records under a schema; return the seed for their digests."""
         return self.changes.begin(mapper)
 
@@ -153,9 +158,15 @@ class Run:
             digest = None  # what was turned down is to be turned down again
         if mapped.left_out:
             self.tally.left_out(stream, mapped.left_out)
-        if mapped.attributes is not None:
+        if isinstance(mapped.attributes, Statement):
+            self._errands.say(mapped.attributes, person, digest)
+        elif mapped.attributes is not None:
+            self.begin_tracking()
             self.change(mapped.attributes, person, digest)
+        elif mapped.update is not None and mapped.update.endpoint is not TRACK:
+            self._errands.send(mapped.update)
         elif mapped.update is not None:
+            self.begin_tracking()
             self._pack(mapped.update)
         elif not mapped.rejections:
             self.tally.streams[stream].unchanged += 1  # an identifier and nothing else: there is nothing to change
@@ -175,6 +186,21 @@ class Run:
             self._pack(change.update)
         elif change.replaces is not None:
             self._packer.replace(change.replaces, change.update)
+        self._note(attributes, change)
+
+    def warn(self, warnings: Iterable[str]) -> None:
+        """Say something of a stream, once in a run."""
+        for warning in warnings:
+            if warning not in self._warned:
+                self._warned.add(warning)
+                self._logger.warning("%s", warning)
+
+    def begin_tracking(self) -> None:
+        """Fill requests to `/users/track` from now on."""
+        self._errands.turn_to(TRACK)
+
+    def _note(self, attributes: Attributes, change: Change) -> None:
+        """Count what of a record changed."""
         if self._plan is not None:
             self._plan.note(attributes, change)
         if change.held:
@@ -289,7 +315,7 @@ class Run:
             self._doubts.memberships = self.audiences.memberships
             self.audiences.write()
         if not self._settings.dry_run:
-            self._doubts.note(position, request.objects)
+            self._doubts.note(position, request.objects, request.forgets)
         self._delivery.submit(position, request)
 
     def _begin_delivery(self) -> Delivery:
@@ -356,6 +382,9 @@ class Run:
 
     def accepted(self, objects: Sequence[Update]) -> None:
         """Record what Braze accepted (invariant 2)."""
+        if objects and objects[0].endpoint is not TRACK:
+            # before the rest: what was asked must not look settled while what it undid is still believed
+            self.changes.forgotten([lesson for update in objects for lesson in update.forgets])
         self.changes.accepted([update.lesson for update in objects if update.lesson is not None])
         self.tally.accepted(objects)
         if self.audiences is not None:
@@ -368,9 +397,10 @@ class Run:
             DeadLetterError: If it cannot be kept, or too much was rejected.
         """
         fields = msgspec.json.decode(update.body)
-        identity = {update.identity.kind: fields[update.identity.kind]}
-        if update.lesson is not None:
-            self.changes.rejected(update.lesson)
+        for lesson in (update.lesson, *update.forgets):
+            if lesson is not None:
+                self.changes.rejected(lesson)
+        identity = _identity(update, fields)
         self._reject([Rejection(update.stream, identity, reason, None, fields)], records=update.records)
 
     def ended(self, position: int) -> None:
@@ -407,6 +437,15 @@ class Run:
                 f"the run stops. The reasons are in {self._report.dead_letter.path}; mend the data or the mapping, "
                 "or raise `max_rejected`."
             )
+
+
+def _identity(update: Update, fields: Any) -> dict[str, Any]:
+    """Whom or what an object is about, as a rejection says it."""
+    if update.endpoint is TRACK:
+        return {update.identity.kind: fields[update.identity.kind]}
+    if update.kind is ObjectKind.CATALOG_ITEMS:
+        return {"id": fields["id"]}
+    return update.people[0].as_fields()
 
 
 def _emit_nothing(_: Any) -> None:

@@ -18,6 +18,7 @@ from singer_sdk import typing as th
 from target_braze import instances
 from target_braze.audiences import AUDIENCES, Audience, read_audiences
 from target_braze.errors import SettingsError
+from target_braze.kind_settings import COHORT_PROPERTIES, CohortKeys, cohort_keys, with_kind
 from target_braze.limits import MAX_OBJECTS_PER_REQUEST
 from target_braze.rejections import RejectionLimit, rejection_limit
 from target_braze.standard_fields import IDENTIFIERS
@@ -83,11 +84,15 @@ CONFIG: Final = th.PropertiesList(
         default={},
         title="Streams",
         description=(
-            "Per stream name or glob (the first match wins): object (attributes, events or purchases), fields "
-            "(column: Braze name, or {name, type, too_long, round, bucket, tolerance, at_most_every, only_if_empty}, "
-            "or null to leave it out), only (columns to send), identify_by, update_existing_only, merge_objects."
+            "Per stream name or glob (the first match wins): object (attributes, events, purchases, delete_users, "
+            "user_aliases, identify, merge, external_id_rename, external_id_remove, subscription_groups, catalog_items "
+            "or cohorts), fields (column: Braze name, or {name, type, operation, too_long, round, bucket, tolerance, "
+            "at_most_every, only_if_empty}, or null to leave it out), only (columns to send), identify_by, "
+            "update_existing_only, merge_objects, on_delete, allow_resubscribe, operation, prioritization, catalog, "
+            "cohort, cohort_id."
         ),
     ),
+    *COHORT_PROPERTIES,
     th.Property(
         "lookalikes",
         th.StringType(allowed_values=list(LOOKALIKE_CHOICES)),
@@ -240,6 +245,7 @@ class Settings:
     dry_run: bool = False
     max_data_points: int | None = None
     audiences: tuple[Audience, ...] = ()
+    cohort_keys: CohortKeys | None = None
 
     @property
     def is_sandbox(self) -> bool:
@@ -262,7 +268,8 @@ class Settings:
             update_existing_only=self.update_existing_only,
             lookalikes=self.lookalikes,
         )
-        return read_stream_settings(entry or {}, f"streams.{name}", defaults)
+        where = f"streams.{name}"
+        return with_kind(read_stream_settings(entry or {}, where, defaults), entry or {}, where, self.cohort_keys)
 
 
 def read_settings(config: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Settings:
@@ -298,6 +305,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str] = os
         dry_run=own["dry_run"],
         max_data_points=own.get("max_data_points"),
         audiences=read_audiences(own["audiences"]),
+        cohort_keys=cohort_keys(own),
     )
     for pattern, _ in settings.streams:
         settings.stream(pattern)  # what is wrong in an entry is said before the first record

@@ -26,8 +26,8 @@ from target_braze.compiled import CompiledMapper
 from target_braze.digests import Digests
 from target_braze.errors import InputError
 from target_braze.mapped_ahead import Way
-from target_braze.mapping import Mapper
 from target_braze.reader import decode_leniently
+from target_braze.statements import mapper_of
 from target_braze.updates import Attributes, Mapped, ObjectKind
 
 if TYPE_CHECKING:
@@ -37,10 +37,13 @@ if TYPE_CHECKING:
     from singer_sdk.target_base import Target
 
     from target_braze.mapped_ahead import MappedAhead
+    from target_braze.mapping import Mapper
     from target_braze.run import Run
+    from target_braze.statements import StatementMapper
 
 HEAP_RECORDS = 1000
 """Records of a batch file that are taken at once."""
+_WITHOUT_LEDGER = (ObjectKind.EVENTS, ObjectKind.PURCHASES, ObjectKind.DELETE_USERS)
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 
 
@@ -57,13 +60,17 @@ class BrazeSink(Sink):
         settings = target.settings.stream(stream_name)  # type: ignore[attr-defined]
         audiences = self._run.audiences
         self._enrolment = None if audiences is None else audiences.of(stream_name, schema, settings)
-        self._mapper = Mapper(stream_name, schema, settings) if self._enrolment is None else self._enrolment.mapper
+        if self._enrolment is not None:
+            self._mapper: Mapper | StatementMapper = self._enrolment.mapper
+        else:
+            self._mapper = mapper_of(stream_name, schema, settings)
         self._compiled = CompiledMapper(self._mapper, key_properties or ())
         self._way = Way(stream_name, schema, self._mapper.settings, tuple(key_properties or ()))
         super().__init__(target, stream_name, schema, key_properties)
         self._tally = self._run.tally.streams[stream_name]
         self._records_before = self._tally.records
-        self._has_ledger = self._mapper.settings.object_kind is ObjectKind.ATTRIBUTES
+        self._has_ledger = self._mapper.settings.object_kind not in _WITHOUT_LEDGER
+        self._run.warn(self._mapper.warnings)
         if self._has_ledger and self._enrolment is None:
             self._digests = Digests(self._mapper, self._run.begin(self._mapper))
 
@@ -77,6 +84,12 @@ class BrazeSink(Sink):
         if self._enrolment is not None:
             self._run.ahead.catch_up()
             self._enrolment.take(records, self._decoded)
+            return
+        if self._mapper.settings.object_kind is ObjectKind.DELETE_USERS:
+            self._run.ahead.catch_up()
+            self._tally.records += len(records)
+            for mapped in sorted(map(self._map, records), key=_array):
+                self._run.take(mapped, self.stream_name)
             return
         if not self._has_ledger:
             self._run.ahead.catch_up()
@@ -114,6 +127,8 @@ class BrazeSink(Sink):
         unknown: Sequence[int],
         ahead: Mapping[int, MappedAhead | None],
     ) -> None:
+        if self._compiled.is_usable:
+            self._run.begin_tracking()
         read_before = self._tally.records
         self._tally.unchanged += len(records) - len(unknown)
         try:
@@ -267,6 +282,12 @@ class BrazeSink(Sink):
     def is_full(self) -> bool:
         """Never."""
         return False
+
+
+def _array(mapped: Mapped | Attributes) -> str:
+    """What to put together, since it goes into one request: deletions by one kind of identifier."""
+    update = mapped.update if isinstance(mapped, Mapped) else None
+    return "" if update is None else update.endpoint.array
 
 
 def _queue_again(queue: list[int], index: int, digests: Sequence[bytes | None], discarded: Sequence[bytes]) -> None:

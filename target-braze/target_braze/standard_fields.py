@@ -36,7 +36,11 @@ Normalise = Callable[[Any], Any]
 IDENTIFIERS: Final = ("external_id", "braze_id", "user_alias", "email", "phone")
 """What can name a person. The first three are primary: an object holds at most one of them."""
 PRIMARY_IDENTIFIERS: Final = IDENTIFIERS[:3]
+SECONDARY_IDENTIFIERS: Final = IDENTIFIERS[3:]
 ALIAS_FIELDS: Final = ("alias_name", "alias_label")
+
+DELETED_AT: Final = "_sdc_deleted_at"
+"""The column by which taps say that a record was deleted at its source, as Singer's SDK has it."""
 
 CONTROL_KEYS: Final = frozenset({"_update_existing_only", "_merge_objects", "push_token_import"})
 """Keys of an object that steer Braze and are never attributes."""
@@ -292,6 +296,9 @@ The form is `UNSET` where nothing is to be sent.
 
 FREE_TEXT_FIELDS: Final = frozenset({"first_name", "last_name", "home_city"})
 """Standard fields that take any text, and so keep their meaning when it is cut."""
+
+CONSENT_FIELDS: Final = frozenset({"email_subscribe", "push_subscribe", "subscription_groups"})
+"""Standard fields that say what somebody agreed to; Braze itself is the first to learn it."""
 
 NEVER_UNSET_FIELDS: Final = frozenset({"email_subscribe", "push_subscribe", "subscription_groups", "push_tokens"})
 """Standard fields that Braze cannot unset: a null is no state ("User track", BAD_EMAIL_SUBSCRIPTION_STATE, 2026-09).

@@ -6,11 +6,12 @@ import math
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk import typing as th
 
+from target_braze.endpoints import OPERATIONS, PRIORITIES
 from target_braze.errors import SettingsError
 from target_braze.limits import MAX_STRING_CHARACTERS
 from target_braze.policies import MAX_DECIMALS, Buckets, Policy, labels_of
@@ -21,6 +22,8 @@ from target_braze.values import is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+
+    from target_braze.kind_settings import Cohort
 
 FIELD_TYPES: Final[dict[str, Kind]] = {
     **{kind.value: kind for kind in Kind if kind is not Kind.ANY},
@@ -36,13 +39,21 @@ STREAM: Final = th.ObjectType(
     th.Property("identify_by", th.ArrayType(th.StringType(allowed_values=list(IDENTIFIERS)))),
     th.Property("update_existing_only", th.BooleanType),
     th.Property("merge_objects", th.BooleanType),
+    th.Property("on_delete", th.StringType(allowed_values=["ignore", "clear", "delete_user"])),
+    th.Property("allow_resubscribe", th.BooleanType),
+    th.Property("operation", th.StringType(allowed_values=sorted({*chain.from_iterable(OPERATIONS.values())}))),
+    th.Property("prioritization", th.ArrayType(th.StringType(allowed_values=list(PRIORITIES)))),
+    th.Property("catalog", th.StringType),
+    th.Property("cohort", th.StringType),
+    th.Property("cohort_id", th.StringType),
     additional_properties=False,
 )
 """How `streams` declares one."""
 NUMBER_POLICIES: Final = frozenset({"round", "bucket", "tolerance"})
 """Policies that only a number can have."""
 _HOLD_POLICIES: Final = ("tolerance", "at_most_every", "only_if_empty")
-_FIELD_SETTINGS: Final = ("name", "type", "too_long", "round", "bucket", *_HOLD_POLICIES)
+_FIELD_OPERATIONS: Final = ("add", "remove", "inc", "$add", "$update", "$remove")
+_FIELD_SETTINGS: Final = ("name", "type", "operation", "too_long", "round", "bucket", *_HOLD_POLICIES)
 _UNIT_SECONDS: Final = {"m": 60, "h": 60 * 60, "d": 24 * 60 * 60, "w": 7 * 24 * 60 * 60}
 
 
@@ -57,6 +68,7 @@ class FieldSettings:
         decimals: How many decimals its numbers are rounded to; None leaves them.
         buckets: What puts a label in the place of its numbers, if anything does.
         policy: Which of its changes are held, if any.
+        operation: What is done with its values to what Braze has; "" puts them in its place.
     """
 
     name: str | None = None
@@ -65,6 +77,7 @@ class FieldSettings:
     decimals: int | None = None
     buckets: Buckets | None = None
     policy: Policy | None = None
+    operation: str = ""
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -88,6 +101,12 @@ class StreamSettings:
         update_existing_only: Whether profiles are never created.
         merge_objects: Whether nested attributes are merged into those Braze has instead of replacing them.
         lookalikes: What to do with look-alikes of standard fields.
+        on_delete: What a record of attributes that was deleted at its source asks.
+        allow_resubscribe: Whether people who were unsubscribed may be subscribed.
+        operation: What is done, where a kind of object leaves a choice; "" where it leaves none.
+        prioritization: How to choose among people who share an address.
+        catalog: The catalog of its items.
+        cohort: The cohort of its people.
     """
 
     object_kind: ObjectKind = ObjectKind.ATTRIBUTES
@@ -97,6 +116,12 @@ class StreamSettings:
     update_existing_only: bool = False
     merge_objects: bool = False
     lookalikes: str = "error"
+    on_delete: str = "ignore"
+    allow_resubscribe: bool = False
+    operation: str = ""
+    prioritization: tuple[str, ...] = ()
+    catalog: str = ""
+    cohort: Cohort | None = None
 
     def excludes(self, name: str) -> bool:
         """Whether no column can become the attribute of this name in Braze."""
@@ -138,6 +163,7 @@ def read_stream_settings(entry: Mapping[str, Any], where: str, defaults: StreamS
         update_existing_only=bool(own.get("update_existing_only", defaults.update_existing_only)),
         merge_objects=bool(own.get("merge_objects", defaults.merge_objects)),
         lookalikes=defaults.lookalikes,
+        allow_resubscribe=bool(own.get("allow_resubscribe", False)),
     )
 
 
@@ -189,6 +215,9 @@ def _field_settings(value: Any, where: str, object_kind: ObjectKind) -> FieldSet
             f"`{where}.{policy.names[0]}` holds changes of attributes; {object_kind.value} happen and do not change. "
             "Take it out."
         )
+    operation = chosen(own.get("operation", ""), ("", *_FIELD_OPERATIONS), f"{where}.operation")
+    if operation and (object_kind is not ObjectKind.ATTRIBUTES or own.keys() & {"bucket", "round", "tolerance"}):
+        raise SettingsError(f"`{where}.operation` is for attributes, without round, bucket and tolerance. Take it out.")
     return FieldSettings(
         name=_braze_name(own["name"], f"{where}.name") if "name" in own else None,
         kind=kind,
@@ -196,6 +225,7 @@ def _field_settings(value: Any, where: str, object_kind: ObjectKind) -> FieldSet
         decimals=_decimals(own["round"], f"{where}.round") if "round" in own else None,
         buckets=_buckets(own["bucket"], f"{where}.bucket") if "bucket" in own else None,
         policy=policy,
+        operation=operation,
     )
 
 

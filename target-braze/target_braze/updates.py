@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
+
+from target_braze.endpoints import TRACK, Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,11 +26,24 @@ _MAX_SHAPES = 10_000
 
 
 class ObjectKind(str, enum.Enum):
-    """The array of a `/users/track` request that an object goes into."""
+    """What records become; of the first three, the array of a `/users/track` request that an object goes into."""
 
     ATTRIBUTES = "attributes"
     EVENTS = "events"
     PURCHASES = "purchases"
+    DELETE_USERS = "delete_users"
+    USER_ALIASES = "user_aliases"
+    IDENTIFY = "identify"
+    MERGE = "merge"
+    EXTERNAL_ID_RENAME = "external_id_rename"
+    EXTERNAL_ID_REMOVE = "external_id_remove"
+    SUBSCRIPTION_GROUPS = "subscription_groups"
+    CATALOG_ITEMS = "catalog_items"
+    COHORTS = "cohorts"
+
+
+TRACKED: Final = (ObjectKind.ATTRIBUTES, ObjectKind.EVENTS, ObjectKind.PURCHASES)
+"""What goes to `/users/track`."""
 
 
 class Identity(NamedTuple):
@@ -63,6 +78,10 @@ class Shape:
         self.data_points = data_points
 
 
+FREE: Final = Shape({})
+"""What costs nothing."""
+
+
 class Lesson(msgspec.Struct, frozen=True, gc=False, eq=False):
     """What the ledger learns when Braze accepts an update (invariant 2).
 
@@ -93,6 +112,10 @@ class Update(msgspec.Struct, frozen=True, gc=False):
         shape: What it costs.
         records: How many records it is the outcome of.
         lesson: What the ledger learns of it; None if nothing.
+        endpoint: Where it goes.
+        people: Whom else it touches, for an endpoint other than `/users/track`; no request about one of them is under
+            way meanwhile.
+        forgets: What the ledger forgets when Braze accepts it.
     """
 
     stream: str
@@ -102,6 +125,9 @@ class Update(msgspec.Struct, frozen=True, gc=False):
     shape: Shape
     records: int = 1
     lesson: Lesson | None = None
+    endpoint: Endpoint = TRACK
+    people: tuple[Identity, ...] = ()
+    forgets: tuple[Lesson, ...] = ()
 
 
 class Form:
@@ -205,12 +231,52 @@ class Attributes(msgspec.Struct, frozen=True, gc=False, eq=False):
         return self.update(tuple(range(len(self.values))))
 
 
+class Statement(Attributes, frozen=True, gc=False, eq=False):
+    """What a record asks of an endpoint other than `/users/track`.
+
+    To the ledger it is an attribute like any other: something of a name that has a value, sent when that changes.
+
+    Attributes:
+        kind: What the record is.
+        body: The object as JSON, which says more than the value: whom.
+        shape: What it costs.
+        endpoint: Where it goes.
+        people: Whom it touches.
+        forgets: Of whom the ledger knows nothing any more once Braze accepts it.
+        preamble: What has to be said before, once.
+        counts: Whether a record is behind it.
+    """
+
+    kind: ObjectKind = ObjectKind.ATTRIBUTES
+    body: bytes = b""
+    shape: Shape = FREE
+    endpoint: Endpoint = TRACK
+    people: tuple[Identity, ...] = ()
+    forgets: tuple[Identity, ...] = ()
+    preamble: Statement | None = None
+    counts: bool = True
+
+    def update(self, chosen: tuple[int, ...], records: int = 1, lesson: Lesson | None = None) -> Update:
+        """The object that asks it."""
+        return Update(
+            self.stream,
+            self.kind,
+            self.identity,
+            self.body,
+            self.shape,
+            records if self.counts else 0,
+            lesson,
+            self.endpoint,
+            self.people,
+        )
+
+
 @dataclass(frozen=True)
 class Mapped:
     """What mapping made of one record.
 
     Attributes:
-        update: An event or purchase.
+        update: An event or purchase, or what else is not a matter of a profile's attributes.
         attributes: What it says of a profile.
         rejections: What was turned down: the record (then there is neither) or single attributes of it.
         left_out: Attribute → how many parts inside its nested value were left out.

@@ -50,6 +50,8 @@ SETTINGS = StreamSettings(
         "points": FieldSettings(decimals=-2),
         "visits": FieldSettings(buckets=Buckets((Decimal(7), Decimal(30)), ("few", "some", "many"))),
         "secret": None,
+        "email_subscribe": FieldSettings(),
+        "subscription_groups": FieldSettings(),
     },
     lookalikes="send",
     update_existing_only=True,

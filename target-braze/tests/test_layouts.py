@@ -9,13 +9,13 @@ import pytest
 from target_braze.layouts import LAYOUTS
 from target_braze.rejections import RefusalError
 from target_braze.standard_fields import STANDARD_FIELDS
-from target_braze.updates import ObjectKind
+from target_braze.updates import TRACKED, ObjectKind
 
 EVENTS, PURCHASES = LAYOUTS[ObjectKind.EVENTS], LAYOUTS[ObjectKind.PURCHASES]
 
 
 def test_every_kind_has_a_layout() -> None:
-    assert LAYOUTS.keys() == set(ObjectKind)
+    assert LAYOUTS.keys() == set(TRACKED)
     assert LAYOUTS[ObjectKind.ATTRIBUTES].fields == STANDARD_FIELDS
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from target_braze.packing import Packer, Place, Request
-from target_braze.updates import Identity, ObjectKind, Shape, Update
+from target_braze.updates import TRACKED, Identity, ObjectKind, Shape, Update
 
-KINDS = [kind.value for kind in ObjectKind]
+KINDS = [kind.value for kind in TRACKED]
 LIMIT = 1000
 
 

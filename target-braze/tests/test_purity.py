@@ -23,6 +23,8 @@ PURE = [
     "conditions",
     "costs",
     "digests",
+    "endpoints",
+    "errands",
     "doubts",
     "doubts",
     "entries",
@@ -31,6 +33,7 @@ PURE = [
     "hashes",
     "identities",
     "instances",
+    "kind_settings",
     "layouts",
     "leaving",
     "limits",
@@ -40,6 +43,7 @@ PURE = [
     "memberships",
     "names",
     "nested",
+    "object_forms",
     "operands",
     "outcome",
     "pace",
@@ -55,6 +59,7 @@ PURE = [
     "sealing",
     "settings",
     "standard_fields",
+    "statements",
     "stream_settings",
     "tally",
     "time_zones",
@@ -81,8 +86,9 @@ statuses."""
 FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "read_text", "write_text", "mkdir", "now", "today"}
 ALLOWED_CALLS = {("changes", "self._sealer.open"), ("roll", "self._sealer.open")}
 """Opens what was sealed, not a file."""
-MAX_LINES = {"changes": 550}
-"""What a record is compared with, and what is still under way of a person, cannot be read apart."""
+MAX_LINES = {"changes": 580, "settings": 380}
+"""What a record is compared with, and what is still under way of a person, cannot be read apart; the declarations of
+settings are one table."""
 
 
 def source_of(module: str) -> Path:

@@ -38,11 +38,13 @@ def test_what_is_declared() -> None:
         "instance", "base_url", "api_key", "identify_by", "update_existing_only", "streams", "lookalikes",
         "max_objects_per_request", "object_limit", "max_requests_per_second", "max_connections",
         "request_timeout_seconds", "max_retry_seconds", "report_path", "max_rejected", "ledger", "ledger_key",
-        "full_resync",
+        "full_resync", "cohort_partner", "cohort_partner_key", "cohort_import_key",
     }  # fmt: skip
     assert {name for name, declared in CONFIG["properties"].items() if declared.get("secret")} == {
         "api_key",
         "ledger_key",
+        "cohort_partner_key",
+        "cohort_import_key",
     }
     assert all(declared["title"] and declared["description"] for declared in CONFIG["properties"].values())
 
@@ -335,7 +337,7 @@ def test_a_stream_has_its_own_settings() -> None:
         ),
         ({"fields": {"a": {"type": ["string"]}}}, r"which is none of boolean"),
         ({"fields": {"a": {"too_long": "cut"}}}, r"too_long` is 'cut', which is none of reject, truncate"),
-        ({"fields": {"a": {"typ": "string"}}}, r"has 'typ', which is none of name, type, too_long"),
+        ({"fields": {"a": {"typ": "string"}}}, r"has 'typ', which is none of name, type, operation, too_long"),
     ],
 )
 def test_entries_that_make_no_sense_are_found_before_the_first_record(entry: dict[str, Any], message: str) -> None:
