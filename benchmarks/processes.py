@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_SECONDS = 900
 """A process that takes longer is killed, and the benchmark fails."""
+WATCH_SECONDS = 0.1
 KEPT_ON_SECONDS = 0.5
 """How long a process that is to be killed may go on once it is under way."""
 
@@ -35,7 +36,7 @@ class Usage:
     Attributes:
         seconds: Wall-clock time.
         cpu_seconds: User and system time of the process and the children it waited for.
-        peak_rss_mb: Most memory it held at once, in millions of bytes.
+        peak_rss_mb: Most memory it held at once, in millions of bytes, and each process that it started, added up.
         output: The lines it wrote to standard output.
         log: What it wrote to standard error.
     """
@@ -74,10 +75,13 @@ def run(command: list[str], lines: Path, folder: Path, environment: dict[str, st
             source.stdout.close()  # so that cat ends when the process does
             timer = threading.Timer(MAX_SECONDS, process.kill)
             timer.start()
-            # wait4 and not wait: what the system says of this one child is exact, and costs no sampling
+            watch = _MemoryWatch(process.pid)
+            watch.start()
+            # wait4 and not wait: what the system says of this one child is exact
             _, status, usage = os.wait4(process.pid, 0)
             seconds = time.perf_counter() - started
             timer.cancel()
+            watch.end()
             process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         message = (folder / "stderr").read_text(errors="replace")[-3000:]
@@ -86,10 +90,45 @@ def run(command: list[str], lines: Path, folder: Path, environment: dict[str, st
     return Usage(
         seconds,
         usage.ru_utime + usage.ru_stime,
-        usage.ru_maxrss * kilo / 1e6,
+        max(usage.ru_maxrss * kilo, watch.peak_bytes) / 1e6,
         (folder / "stdout").read_bytes().splitlines(),
         (folder / "stderr").read_text(errors="replace"),
     )
+
+
+class _MemoryWatch(threading.Thread):
+    """Looks now and then what each process of a family has held at most: of several, the system tells the largest only.
+
+    Args:
+        pid: The first of them.
+    """
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._pid = pid
+        self._peaks: dict[int, int] = {}
+        self._is_over = threading.Event()
+
+    def run(self) -> None:
+        """Look, until the end."""
+        while not self._is_over.wait(WATCH_SECONDS):
+            family = [self._pid]
+            for pid in family:  # it grows meanwhile
+                with contextlib.suppress(OSError, StopIteration):  # it has ended, or this is not Linux
+                    status = Path(f"/proc/{pid}/status").read_text()
+                    peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+                    self._peaks[pid] = int(peak.split()[1]) * 1024
+                    family += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+    def end(self) -> None:
+        """Look no more."""
+        self._is_over.set()
+        self.join()
+
+    @property
+    def peak_bytes(self) -> int:
+        """What they held at most, each at its own time, and what they share counted for each: not too little."""
+        return sum(self._peaks.values())
 
 
 def kill_underway(command: list[str], lines: Path, folder: Path, is_underway: Callable[[], bool]) -> None:
