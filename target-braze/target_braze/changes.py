@@ -312,7 +312,7 @@ class Changes:
         if not chosen:
             return self._unchanged(said, before, digest, held, open_)
         digests = {} if digest is None else {plan.stream: digest}
-        if before is None and not plan.policies:  # as good as always in a first run
+        if before is None and not plan.policies and plan.layout != _NO_LAYOUT:  # as good as always in a first run
             after, numbers = Entry(plan.layout, hashes, digests), plan.numbers
         else:
             after = self._after(said, before, chosen, digests)
