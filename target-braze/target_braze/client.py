@@ -77,6 +77,8 @@ class Client:
             cookie_jar=aiohttp.DummyCookieJar(),
             proxy=_proxy(self._endpoint),
         )
+        # It would send a PUT or DELETE again by itself when a used connection breaks: unpaced and uncounted.
+        self._session._retry_connection = False  # noqa: SLF001 - there is no setting for it
         return self
 
     async def __aexit__(

@@ -28,6 +28,7 @@ class Errands:
         close: Delivers the request that is open.
         pack: Packs an update.
         noted: Is told what of a record changed.
+        begun_at: When the run began, ISO 8601.
     """
 
     def __init__(
@@ -37,12 +38,15 @@ class Errands:
         close: Callable[[], None],
         pack: Callable[[Update], None],
         noted: Callable[[Statement, Change], None],
+        *,
+        begun_at: str,
     ) -> None:
         self._packer = packer
         self._changes = changes
         self._close = close
         self._pack = pack
         self._noted = noted
+        self._begun_at = begun_at
         self._begun: set[bytes] = set()
 
     def turn_to(self, endpoint: Endpoint) -> None:
@@ -86,7 +90,8 @@ class Errands:
         """Say what has to be said before, once in a run."""
         if preamble.body not in self._begun:
             self._begun.add(preamble.body)
-            self.say(preamble, None, None)
+            body = b'%b,"created_at":"%b"}' % (preamble.body[:-1], self._begun_at.encode())
+            self.say(replace(preamble, body=body), None, None)
 
     def _forgotten(self, people: Iterable[Identity], but: bytes | None = None) -> tuple[Lesson, ...]:
         return tuple(lesson for person in people for lesson in self._changes.forget(person, but))

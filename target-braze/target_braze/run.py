@@ -114,7 +114,8 @@ class Run:
         self._on_failure = on_failure
         self._submitted = 0
         self._warned: set[str] = set()
-        self._errands = Errands(self._packer, self.changes, self._close, self._pack, self._note)
+        begun_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self._errands = Errands(self._packer, self.changes, self._close, self._pack, self._note, begun_at=begun_at)
 
     @property
     def failure(self) -> BaseException | None:

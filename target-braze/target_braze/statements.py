@@ -56,16 +56,13 @@ class StatementMapper:
         stream: The stream's name.
         schema: Its JSON Schema as the tap sent it.
         settings: What the settings say about the stream.
-        now: When the run began, ISO 8601.
 
     Raises:
         SettingsError: If settings and schema do not fit together; the message names the line to change.
         InputError: If the schema is not one.
     """
 
-    def __init__(
-        self, stream: str, schema: Schema, settings: StreamSettings, now: str = "1970-01-01T00:00:00Z"
-    ) -> None:
+    def __init__(self, stream: str, schema: Schema, settings: StreamSettings) -> None:
         self.stream = stream
         self.settings = settings
         self.columns: dict[str, Column | None] = {}
@@ -74,7 +71,7 @@ class StatementMapper:
         self._sources: dict[str, str] = {}
         self._parts = {name for side in self._sides() for name in _side_columns(side)}
         self._forms: dict[str, Form] = {}
-        self._preamble = self._named_cohort(now)
+        self._preamble = self._named_cohort()
         for source, column_schema in columns(schema).items():
             self._add(source, column_schema)
         self._check_columns(schema)
@@ -244,12 +241,12 @@ class StatementMapper:
             f"need. Say which it is: `{settings_line(self.stream, source, name)}`."
         )
 
-    def _named_cohort(self, now: str) -> Statement | None:
+    def _named_cohort(self) -> Statement | None:
         """What has to be said of a cohort before its first member."""
         cohort = self.settings.cohort
         if cohort is None:
             return None
-        body = encode({"cohort_id": cohort.id, "name": cohort.name, "created_at": now})
+        body = encode({"cohort_id": cohort.id, "name": cohort.name})  # and when, which is the run's to say
         of = Identity("cohort", cohort.id)
         return Statement(
             self.stream,
