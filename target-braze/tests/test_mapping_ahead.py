@@ -110,6 +110,7 @@ def ahead(monkeypatch: pytest.MonkeyPatch) -> Iterator[MappingAhead]:
     monkeypatch.setattr(mapping_ahead, "MANY", -1)
     monkeypatch.setattr(mapping_ahead, "FEW", 1)
     monkeypatch.setattr(mapping_ahead, "_is_possible", lambda: True)
+    monkeypatch.setattr(mapping_ahead, "_load", lambda: 0.0)
     made = MappingAhead(KEY)
     yield made
     made.close()
@@ -271,6 +272,18 @@ def test_it_is_not_started_for_few_or_slow_records(monkeypatch: pytest.MonkeyPat
     assert alone._process is None
 
 
+def test_it_is_not_started_on_a_machine_that_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = [2.5]
+    monkeypatch.setattr(mapping_ahead, "_is_possible", lambda: True)
+    monkeypatch.setattr(mapping_ahead, "_Process", InThisProcess)
+    monkeypatch.setattr(os, "getloadavg", lambda: (load[0] * (os.cpu_count() or 1), 0.0, 0.0))
+    ahead = MappingAhead(KEY)
+    assert not any(ahead.is_worth(mapping_ahead.MANY) for _ in range(5))
+    assert ahead._process is None
+    load[0] = 1.5
+    assert [ahead.is_worth(mapping_ahead.MANY) for _ in range(4)][-1]
+
+
 def test_one_processor_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
     assert not MappingAhead(KEY)._is_possible
@@ -347,6 +360,7 @@ def test_runs_are_the_same_with_and_without_it(folders: Any, runs: list[Any]) ->
             patch.setattr(mapping_ahead, "MANY", -1)
             patch.setattr(mapping_ahead, "FEW", 0)
             patch.setattr(mapping_ahead, "_is_possible", lambda: True)
+            patch.setattr(mapping_ahead, "_load", lambda: 0.0)
             patch.setattr(mapping_ahead, "_Process", InThisProcess)
             patch.setattr(InThisProcess, "lost_after", lost_after)
             ahead = worlds[1].run(laws.heaps(said, cuts, states=states), scripted.Script(lags), **options)
@@ -386,6 +400,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mapping_ahead, "MANY", -1)
     monkeypatch.setattr(mapping_ahead, "FEW", 1)
     monkeypatch.setattr(mapping_ahead, "_is_possible", lambda: True)
+    monkeypatch.setattr(mapping_ahead, "_load", lambda: 0.0)
     watch = MappingAhead._watch
 
     def wait(ahead: MappingAhead, unknown: int) -> None:
