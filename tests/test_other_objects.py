@@ -374,6 +374,18 @@ def test_who_was_deleted_is_sent_whole_again(target: Target, sandbox: Sandbox) -
     ran(target.run(settings, lines(("people", person), ("groups", group))), delivered=2, unchanged=1)
 
 
+def test_what_was_said_of_somebody_is_forgotten_on_request(target: Target, sandbox: Sandbox) -> None:
+    people(sandbox, 2)
+    settings = settings_of("subscription_groups", ledger=str(target.folder / "ledger"))
+    ran(target.run(settings, messages("things", records_of("subscription_groups", 2))), delivered=2)
+    path = target.folder / "forget.json"
+    path.write_text(json.dumps(target.config(settings)))
+    command = [Path(sys.executable).with_name("target-braze-ledger"), "--config", path, "forget"]
+    told = subprocess.run([*command, "--external-id", "person-001"], capture_output=True, text=True, check=False)
+    assert told.stdout == "external_id: forgotten\n", told.stderr
+    ran(target.run(settings, messages("things", records_of("subscription_groups", 2))), delivered=1, unchanged=1)
+
+
 def test_a_deletion_that_failed_leaves_the_ledger_as_it_was(target: Target, sandbox: Sandbox) -> None:
     settings = {"streams": {"gone": {"object": "delete_users"}}}
     person = [{"external_id": "ada", "plan": "gold"}]

@@ -16,10 +16,12 @@ import click
 from singer_sdk.exceptions import ConfigValidationError
 
 from target_braze import instances, ledger_files, sandbox
+from target_braze.changes import SAID, said_of
 from target_braze.errors import LedgerError, SettingsError, TargetBrazeError, TerminatedError
 from target_braze.hashes import Hasher
 from target_braze.identities import Identities
 from target_braze.ledger import Ledger, is_ledger
+from target_braze.names import Names
 from target_braze.rejections import RefusalError
 from target_braze.standard_fields import ALIAS_FIELDS
 from target_braze.target import TargetBraze
@@ -75,8 +77,10 @@ def forget(config: Any, /, **identifiers: str | None) -> None:
     identities = _identities({name: value for name, value in identifiers.items() if value is not None})
     with _open(_settings(config)) as ledger:
         hasher = Hasher(ledger.key)
+        said = Names(ledger.meta_get, ledger.meta_put).beginning_with(SAID)
         for identity in identities:
-            is_known = ledger.delete(hasher.identity(identity)[0])
+            people = [identity, *(said_of(identity, name) for name in said)]
+            is_known = sum(ledger.delete(hasher.identity(each)[0]) for each in people) > 0
             click.echo(f"{identity.kind}: {'forgotten' if is_known else 'not known, nothing to forget'}")
 
 
