@@ -288,15 +288,14 @@ def test_people_of_one_group_and_state_are_one_object(target: Target, sandbox: S
 
 
 def test_deletions_by_different_identifiers(target: Target, sandbox: Sandbox) -> None:
-    """Braze takes one kind of identifier per request."""
+    """Braze takes one kind of identifier per request; requests are of records as they come (invariant 6)."""
     columns = {"external_id": None, "email": None, "alias_name": None, "alias_label": None}
     records = [
         {**columns, **record}
-        for number in range(4)
         for record in (
-            {"external_id": f"e{number}"},
-            {"email": f"{number}@Example.com"},
-            {"alias_name": f"n{number}", "alias_label": "l"},
+            *({"external_id": f"e{number}"} for number in range(4)),
+            *({"email": f"{number}@Example.com"} for number in range(4)),
+            *({"alias_name": f"n{number}", "alias_label": "l"} for number in range(4)),
         )
     ]
     entry = {
