@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.conftest import TARGET, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -193,3 +200,81 @@ def test_a_full_resync_does_not_forget_who_is_in(target: Target, sandbox: Sandbo
     assert counts(outcome) == {"left": 2, "stayed": 2, "members": 2}
     assert members(sandbox) == {"person-6", "person-7"}
     assert custom(sandbox, 9)["big"] is False
+
+
+# The process dies
+
+DYING = str(Path(__file__).with_name("dying_target.py"))
+PLACES = [
+    ("target_braze.run:Run.accepted", "before", 2),  # Braze has entered people whom the ledger does not know
+    ("target_braze.run:Run.accepted", "after", 2),
+    ("target_braze.roll:Roll.write", "after", 2),
+    ("target_braze.enrolment:Enrolments.leave", "before", 1),
+    ("target_braze.enrolment:Enrolments.leave", "after", 1),
+    ("target_braze.enrolment:Enrolments.close", "before", 1),
+    ("target_braze.enrolment:Enrolments.close", "after", 1),
+]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=["-".join(map(str, place)) for place in PLACES])
+@pytest.mark.parametrize("is_first", [True, False], ids=["entering", "leaving"])
+def test_who_may_have_entered_leaves_wherever_the_run_before_died(
+    target: Target, sandbox: Sandbox, place: tuple[str, str, int], *, is_first: bool
+) -> None:
+    small = settings(FULL, max_objects_per_request=2, max_connections=1)
+    if not is_first:
+        assert target.run(small, table(EVERYBODY)).exit == 0
+    dying = table(EVERYBODY if is_first else EVERYBODY[:7])
+    config = target.folder / "dying.json"
+    config.write_text(json.dumps(target.config(small)), encoding="utf-8")
+    command = [sys.executable, DYING, place[0], place[1], str(place[2]), "--config", str(config)]
+    died = subprocess.run(command, input=encoded(dying), cwd=target.folder, capture_output=True, check=False)
+    assert died.returncode in (-signal.SIGKILL, 0), died.stderr
+    now = [person(number, spent=1000 if number == 2 else 0) for number in range(4)]
+    outcome = target.run(small, table(now))
+    assert counts(outcome)["members"] == 1
+    assert members(sandbox) == {"person-2"}
+    requests = sandbox.stats()["requests"]
+    assert counts(target.run(small, table(now))) == {"stayed": 1, "members": 1}
+    assert sandbox.stats()["requests"] == requests
+
+
+def test_a_person_who_is_forgotten_is_on_no_roll(target: Target, sandbox: Sandbox) -> None:
+    target.run(settings(FULL), table(EVERYBODY))
+    command = [str(TARGET.with_name("target-braze-ledger")), "--config", str(target.folder / "config-1.json")]
+    subprocess.run([*command, "forget", "--external-id", "person-9"], check=True, cwd=target.folder)
+    outcome = target.run(settings(FULL), table(EVERYBODY[:9]))
+    assert counts(outcome) == {"stayed": 3, "members": 3}
+    assert custom(sandbox, 9)["big"] is True
+
+
+def test_a_dry_run_says_who_would_move(target: Target, sandbox: Sandbox) -> None:
+    target.run(settings(FULL), table(EVERYBODY))
+    outcome = target.run(settings(FULL, dry_run=True), table([person(1, spent=5000), *EVERYBODY[2:8]]))
+    assert counts(outcome) == {"entered": 1, "left": 2, "stayed": 2, "members": 3}
+    assert "big: 1 entered, 2 stayed, 2 left, 3 are in it" in outcome.stderr
+    assert members(sandbox) == BIG_ONES
+
+
+def test_an_identifier_is_in_no_file_of_the_ledger(target: Target) -> None:
+    target.run(settings(FULL), table(EVERYBODY))
+    files = [path.read_bytes() for path in (target.folder / ".target-braze").rglob("*") if path.is_file()]
+    assert files
+    assert not [content for content in files if b"person-9" in content]
+
+
+def test_another_stream_does_not_make_the_unchanged_look_absent(target: Target, sandbox: Sandbox) -> None:
+    visits = {"type": "SCHEMA", "stream": "visits", "key_properties": [], "schema": {"properties": {
+        "external_id": {"type": "string"}, "visits": {"type": "integer"}}}}  # fmt: skip
+    target.run(settings(FULL), table(EVERYBODY))
+    others = [{"type": "RECORD", "stream": "visits", "record": {"external_id": "person-9", "visits": 1}}]
+    outcome = target.run(settings(FULL), [*table(EVERYBODY), visits, *others, {"type": "STATE", "value": {}}])
+    assert counts(outcome) == {"stayed": 4, "members": 4}
+    assert members(sandbox) == BIG_ONES
+
+
+def test_nothing_is_guessed_of_a_column_that_is_not_there(target: Target, sandbox: Sandbox) -> None:
+    outcome = target.run(settings({**BIG, "where": {"field": "spend", "gt": 5}}), table(EVERYBODY))
+    assert outcome.exit == 1
+    assert "`audiences[0].where.field` is 'spend'" in outcome.stderr
+    assert sandbox.stats()["requests"] == 0

@@ -25,6 +25,7 @@ from target_braze.memberships import Memberships, check_kind
 from target_braze.names import MEMBERSHIP
 from target_braze.nested import encode, encode_each, encode_sorted
 from target_braze.rejections import RefusalError, Rejection
+from target_braze.standard_fields import DELETED_AT
 from target_braze.updates import Attributes, Form, Identity, Mapped
 
 if TYPE_CHECKING:
@@ -161,6 +162,10 @@ class AudienceMapper(Mapper):
             return self._identities.identify(record)
         except RefusalError:
             return None
+
+    def is_deleted(self, record: Mapping[str, Any]) -> bool:
+        """Whether a record says that its person is gone."""
+        return self.settings.on_delete != "ignore" and record.get(DELETED_AT) is not None
 
     def contribution(self, record: Mapping[str, Any], identity: Identity, was_in: Collection[str]) -> Contribution:
         """What the audiences have to say about the person of a record."""

@@ -193,7 +193,10 @@ class Enrolment:
         if person is None:
             person = self._hasher.identity(identity)
             self.presence.see([person[0]])
-        if all(rejection.attribute is not None for rejection in mapped.rejections):
+        if self.mapper.is_deleted(record):
+            self._gone.add(person[0])
+        elif all(rejection.attribute is not None for rejection in mapped.rejections):
+            self._gone.discard(person[0])
             was_in = self._flags.is_in(self._run.changes.expected(person), person[1])
             contribution = self.mapper.contribution(record, identity, was_in)
             if contribution.entered:

@@ -253,6 +253,7 @@ class Ledger:
             LedgerError: If they cannot be written.
         """
         if keys:
+            self._forget_members(keys)
             self._write([(_IDENTITY + key, None) for key in keys])
             self._deleted = [min([*self._deleted, *keys]), max([*self._deleted, *keys])]
 
@@ -302,7 +303,7 @@ class Ledger:
         return ((key[1:], value) for key, value in itertools.takewhile(lambda item: item[0].startswith(prefix), found))
 
     def _forget_members(self, identities: Sequence[bytes]) -> None:
-        if next(self.members(), None) is None:
+        if not identities or next(self.members(), None) is None:
             return
         keys = [key for identity in identities for key, _ in self._members(identity)]
         self.delete_members(keys)

@@ -8,7 +8,8 @@ A table may break off in its middle, and the target would not know: a tap that d
 is done. So absence counts only in a table that
 - is said to be a full one, by the settings or by an ACTIVATE_VERSION with a version that never came before (taps that
   only bring changes repeat the version of the table they began with);
-- was read to its end: after its last record there came a STATE, or an ACTIVATE_VERSION;
+- was read to its end: after its last record there came a STATE, or an ACTIVATE_VERSION; of a table without records, a
+  STATE;
 - did not begin in an earlier run that broke off: it may have gone on where that one ended. A version that tells the
   two apart says that it did not.
 """
@@ -57,7 +58,7 @@ class Presence:
         self._stream = stream
         self._was_open, self._open_version, self._last_version = book.is_open, book.open_version, book.version
         self._seen = RecordTable()
-        self._is_at_end = False
+        self._is_at_end = self._has_records = False
         self.version: int | None = None
 
     def see(self, people: Sequence[bytes]) -> None:
@@ -66,7 +67,7 @@ class Presence:
 
     def begin(self) -> None:
         """Note that records came, whoever they are about."""
-        self._is_at_end = False
+        self._is_at_end, self._has_records = False, True
 
     def trade(self, key: bytes, digests: Mapping[int, bytes]) -> None:
         """See a person by what stands for them, if they were seen by the digest of a record that no longer does.
@@ -84,9 +85,9 @@ class Presence:
         self._is_at_end = True
 
     def activate(self, version: int) -> None:
-        """Note an ACTIVATE_VERSION."""
+        """Note an ACTIVATE_VERSION; some taps send it before the records, some after them."""
         self.version = version
-        self._is_at_end = True
+        self._is_at_end = self._is_at_end or self._has_records
 
     @property
     def is_read(self) -> bool:

@@ -234,6 +234,7 @@ class Run:
 
     def leave(self, attributes: Attributes, person: Person) -> None:
         """Take what is said of a person who leaves audiences, with no record behind it."""
+        self.begin_tracking()
         if self.changes.is_open(person):
             self._close()
         change = self.changes.find(attributes, person, None)
