@@ -19,8 +19,8 @@ from target_braze.entries import NEVER
 from target_braze.errors import SettingsError
 from target_braze.hashes import VALUE_BYTES
 from target_braze.leaving import LeavingLimit
-from target_braze.limits import MAX_OBJECT_BYTES
-from target_braze.mapping import TOO_LARGE, Mapper
+from target_braze.limits import MAX_OBJECT_BYTES, TOO_LARGE
+from target_braze.mapping import Mapper
 from target_braze.memberships import Memberships, check_kind
 from target_braze.names import MEMBERSHIP
 from target_braze.nested import encode, encode_each, encode_sorted

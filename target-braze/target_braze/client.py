@@ -89,6 +89,7 @@ class Client:
     async def post(self, request: Request) -> Answer:
         """Send a request once."""
         endpoint = request.endpoint
+        has_left = True
         try:
             async with self._session.request(
                 endpoint.method, self._endpoint + endpoint.path, data=request.body, allow_redirects=False
@@ -97,6 +98,7 @@ class Client:
         except asyncio.TimeoutError:
             reason = f"no answer within {self._timeout_seconds:g} seconds (`request_timeout_seconds`)"
         except aiohttp.ClientConnectorError as error:
+            has_left = False
             reason = f"{self._endpoint} cannot be reached ({_cause(error)}): check `instance`, network and proxies"
         except (aiohttp.ClientError, OSError, UnicodeError) as error:  # the last: a host that no name can be
             reason = f"the connection to {self._endpoint} broke ({_cause(error)})"
@@ -104,7 +106,7 @@ class Client:
             self.was_reached = True
             announced = announced_wait(response.headers, time.time())
             return Answer(resolve(response.status, body, request, endpoint), announced)
-        return Answer(Resolution(Action.RETRY, reason))
+        return Answer(Resolution(Action.RETRY, reason, is_in_doubt=has_left))
 
 
 def _proxy(endpoint: str) -> str | None:

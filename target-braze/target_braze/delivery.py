@@ -39,6 +39,8 @@ _SUBMITTED_PER_CONNECTION: Final = 2
 """Requests that may be on their way for each connection: one in flight, one ready to follow it."""
 _END_SECONDS: Final = 5.0
 _LOGGED_WAIT_SECONDS: Final = 1.0
+_UNDONE: Final = (Action.RETRY, Action.SPLIT, Action.STOP)
+"""Of a request with such an answer Braze has done nothing, unless the answer leaves it open."""
 _UNINTERRUPTED_SECONDS: Final = 0.1
 """A wait so short is over before it would be worth interrupting; the pace asks for one before most requests."""
 
@@ -51,6 +53,12 @@ class Outcomes(Protocol):
 
     def sent(self, request: Request, *, is_retry: bool) -> None:
         """A request leaves."""
+
+    def returned(self, objects: Sequence[Update]) -> None:
+        """Braze has certainly done nothing of these objects, in this attempt and those before it."""
+
+    def in_doubt(self, objects: Sequence[Update], reason: str) -> None:
+        """Nobody knows whether Braze has these objects, and they are not sent again."""
 
     def accepted(self, objects: Sequence[Update]) -> None:
         """Braze accepted these objects."""
@@ -277,6 +285,7 @@ class Delivery:
             DeliveryError: If attempts or patience are used up, or no retry can mend it.
         """
         spent = 0.0
+        is_in_doubt = False
         for attempts in range(1, MAX_ATTEMPTS + 1):
             if not await self._turn_comes(part.endpoint):
                 return None
@@ -284,12 +293,17 @@ class Delivery:
             started = time.monotonic()
             answer = await self._client.post(part)
             resolution = answer.resolution
+            is_in_doubt |= resolution.is_in_doubt
+            if resolution.action in _UNDONE and not is_in_doubt:
+                self._outcomes.returned(part.objects)
             if resolution.action is Action.STOP:
                 raise DeliveryError(resolution.reason)
             if resolution.action is not Action.RETRY:
                 if 0 < (answer.announced_seconds or 0) <= MAX_ANNOUNCED_SECONDS:  # a longer one is a 429's to say
                     self._pause(answer.announced_seconds or 0, "Braze's rate limit is used up", part.endpoint)
                 return resolution if attempts == 1 or part.endpoint.is_repeatable else _perhaps_done(resolution)
+            if resolution.is_in_doubt and any(update.is_held_in_doubt for update in part.objects):
+                return resolution
             wait = self._wait(answer, attempts, part.endpoint)
             spent += time.monotonic() - started + (0 if answer.announced_seconds else wait)
             if spent > self._patience_seconds:
@@ -313,6 +327,8 @@ class Delivery:
             for place, reason in resolution.rejected.items():
                 self._outcomes.rejected(part.places[place], reason)
             rest = [update for place, update in part.places.items() if place not in resolution.rejected]
+        if resolution.is_in_doubt and (resolution.action is Action.RETRY or len(part.objects) > 1):
+            rest = self._without_doubtful(rest, resolution.reason)
         if resolution.action is Action.ACCEPT:
             self._outcomes.accepted(rest)
         elif resolution.action is Action.RETRY:
@@ -324,12 +340,24 @@ class Delivery:
                 "`max_objects_per_request`."
             )
             return list(Request(rest).halves())
-        elif resolution.action is Action.SPLIT and rest and resolution.rejected:
+        elif resolution.action is Action.SPLIT and rest and len(rest) < len(part.objects):
             return [Request(rest)]  # alone now, and never judged alone
         else:
             for update in rest:
                 self._outcomes.rejected(update, resolution.reason)
         return []
+
+    def _without_doubtful(self, objects: Sequence[Update], reason: str) -> Sequence[Update]:
+        """Report those that must not be there twice; return the others, which may go again."""
+        doubtful = [update for update in objects if update.is_held_in_doubt]
+        if not doubtful:
+            return objects
+        self._warn(
+            f"Nobody knows whether Braze has taken some events or purchases ({without_values(reason)}). With "
+            "`in_doubt: hold` they are not sent again."
+        )
+        self._outcomes.in_doubt(doubtful, without_values(reason))
+        return [update for update in objects if not update.is_held_in_doubt]
 
     async def _turn_comes(self, endpoint: Endpoint) -> bool:
         """Wait for the pace; False if told to stop."""

@@ -1,9 +1,10 @@
 """The hashes that stand for people and values in the ledger. Pure.
 
-Three kinds, each keyed by the ledger's own key, so that a ledger that is lost without its key tells nobody whom it is
+Four kinds, each keyed by the ledger's own key, so that a ledger that is lost without its key tells nobody whom it is
 about (docs/decisions/0009-hashes.md):
 
 - an identity: BLAKE2b with the key, 128 bits, since two people must never be taken for one and names can be guessed;
+- an event or purchase: BLAKE2b likewise, since two must never be taken for one, and order numbers can be guessed;
 - a value: XXH3, 64 bits, with a secret seed for each person, so that equal values of two people look different;
 - a record: XXH3, 128 bits, with a secret seed for each mapping, since it is looked up among those of everybody.
 """
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from target_braze.updates import Identity
 
 KEY_BYTES: Final = 16
-"""Bytes that stand for an identity."""
+"""Bytes that stand for an identity, or for an event or purchase."""
 VALUE_BYTES: Final = 8
 """Bytes that stand for a value: a change is missed with a chance of 2^-64."""
 RECORD_BYTES: Final = 16
@@ -51,6 +52,7 @@ class Hasher:
 
     def __init__(self, key: bytes) -> None:
         self._identities = hashlib.blake2b(key=key, digest_size=KEY_BYTES + _SEED_BYTES, person=b"identity")
+        self._occurrences = hashlib.blake2b(key=key, digest_size=KEY_BYTES, person=b"event")
         self._seeds = hashlib.blake2b(key=key, digest_size=_SEED_BYTES, person=b"record")
 
     def identity(self, identity: Identity) -> tuple[bytes, int]:
@@ -60,6 +62,16 @@ class Hasher:
         digest.update(f"{identity.kind}:{value}".encode() if type(value) is str else _encode(identity))
         both = digest.digest()
         return both[:KEY_BYTES], int.from_bytes(both[KEY_BYTES:], "little")
+
+    def occurrence(self, known_by: bytes) -> bytes:
+        """What stands for an event or purchase in the ledger.
+
+        Args:
+            known_by: What tells it from all others.
+        """
+        digest = self._occurrences.copy()
+        digest.update(known_by)
+        return digest.digest()
 
     def record_seed(self, fingerprint: bytes) -> int:
         """The seed for the records of one stream as it is mapped now.

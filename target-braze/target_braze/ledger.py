@@ -1,4 +1,6 @@
-"""The ledger: what Braze last accepted, as keyed hashes for each identity. Owns the store on disk and its table.
+"""The ledger: what Braze last accepted, as keyed hashes for each identity, and which events and purchases.
+
+Owns the store on disk and its table.
 
 It promises that what was put before a `sync` is there after any crash, that one process at a time writes to it, and
 that its table never says of a record that it is settled which the store does not. It must never hold a value, an
@@ -18,15 +20,16 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
-from target_braze import ledger_files
+from target_braze import ledger_files, occurrences
 from target_braze.entries import record_digests
 from target_braze.errors import LedgerError
 from target_braze.ledger_files import STAMP_BYTES, Lock
 from target_braze.record_table import RecordTable, as_words
+from target_braze.sealing import Cover
 from target_braze.store import Store, damaged, is_there
 
 if TYPE_CHECKING:
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from target_braze.store import Pair
+
+T = TypeVar("T")
 
 VERSION: Final = 1
 """Of the format; it grows with each change that an older target-braze would misread."""
@@ -46,6 +51,7 @@ STORE: Final = "store"
 _OWN: Final = b"a"
 _MEMBER: Final = b"i"
 _META: Final = b"m"
+_OCCURRENCE: Final = b"e"
 _IDENTITY: Final = b"p"
 
 _VERSION: Final = _OWN + b"version"
@@ -74,6 +80,8 @@ class LedgerStats:
         bytes_on_disk: Of all its files.
         version: Of its format.
         written_at: When it last changed, in Unix seconds; None if nothing was ever put into it.
+        occurrences: How many events and purchases were sent.
+        in_doubt: How many others of which nobody knows whether Braze has them.
     """
 
     identities: int
@@ -81,6 +89,8 @@ class LedgerStats:
     bytes_on_disk: int
     version: int
     written_at: int | None
+    occurrences: int = 0
+    in_doubt: int = 0
 
 
 @dataclass(frozen=True)
@@ -201,11 +211,13 @@ class Ledger:
         Raises:
             LedgerError: If it cannot be read.
         """
-        return self._store.get(_IDENTITY + key)
+        return self.get_many([key])[0]
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """What is known of each identity, as `get`; three times as quick for many."""
-        return self._store.get_many([_IDENTITY + key for key in keys])
+        values = self._store.get_many([_IDENTITY + key for key in keys])
+        known = iter(self._cover.uncover([value for value in values if value is not None]))
+        return [None if value is None else next(known) for value in values]
 
     def put_many(self, items: Iterable[tuple[bytes, bytes]], meta: Mapping[str, bytes] | None = None) -> None:
         """Remember what Braze accepted (invariant 2), and small values with it: all of it or nothing.
@@ -220,7 +232,8 @@ class Ledger:
             LedgerError: If it cannot be written.
         """
         pairs: list[Pair] = [(_META + name.encode(), value) for name, value in (meta or {}).items()]
-        pairs += [(_IDENTITY + key, value) for key, value in items]
+        keys, values = zip(*items, strict=True) if (items := list(items)) else ((), ())
+        pairs += zip([_IDENTITY + key for key in keys], self._cover.cover(values), strict=True)
         if pairs:
             self._write(pairs)
 
@@ -263,7 +276,7 @@ class Ledger:
         Raises:
             LedgerError: If they cannot be read.
         """
-        return ((key[1:], value) for key, value in self._store.items(_IDENTITY))
+        return ((key[1:], self._cover.uncover([value])[0]) for key, value in self._store.items(_IDENTITY))
 
     # Members of audiences
 
@@ -308,6 +321,40 @@ class Ledger:
         keys = [key for identity in identities for key, _ in self._members(identity)]
         self.delete_members(keys)
         self._former = [min([*self._former, *keys]), max([*self._former, *keys])] if keys else self._former
+
+    # Events and purchases
+
+    def get_occurrences(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """What is known of events and purchases, None of one of which nothing is.
+
+        Args:
+            keys: What stands for them, 16 bytes each.
+
+        Raises:
+            LedgerError: If it cannot be read.
+        """
+        return self._store.get_many([_OCCURRENCE + key for key in keys])
+
+    def put_occurrences(self, items: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Remember events and purchases, or forget those with None: all of it or nothing.
+
+        Raises:
+            LedgerError: If it cannot be written.
+        """
+        pairs: list[Pair] = [(_OCCURRENCE + key, value) for key, value in items]
+        if pairs:
+            self._write(pairs)
+
+    def occurrences(self) -> Iterator[tuple[bytes, bytes]]:
+        """All events and purchases with what is known of each.
+
+        Raises:
+            LedgerError: If they cannot be read.
+        """
+        for key, value in self._store.items(_OCCURRENCE):
+            if not key.startswith(_OCCURRENCE):
+                return
+            yield key[1:], value
 
     # Small values
 
@@ -400,13 +447,19 @@ class Ledger:
         identities = 0
         for values in _chunks(self._store.values(_IDENTITY)):
             identities += len(values)
-            self.table.add_all(self._digests(values))
+            self.table.add_all(self._digests(self._cover.uncover(values)))
+        happened = 0
+        for values in _chunks(value for _, value in self.occurrences()):
+            happened += len(values)
+            self.table.add_all(self._digests(values, _occurrence_digests))
         self._is_table_stale = True
-        if identities:
+        if identities or happened:
             logging.getLogger("target-braze").info(
-                "The last run did not end by itself: found %d settled records of %d people again in %.1f s.",
+                "The last run did not end by itself: found %d settled records again, of %d people and %d events and "
+                "purchases, in %.1f s.",
                 len(self.table),
                 identities,
+                happened,
                 time.monotonic() - started,
             )
 
@@ -416,10 +469,10 @@ class Ledger:
         """Find out whether it is the right one, or make it so if it is new."""
         version = self._store.get(_VERSION)
         if version is None:
-            if next(self.items(), None) is not None:
+            if next(self._store.values(_IDENTITY), None) is not None or next(self.occurrences(), None) is not None:
                 raise damaged(self.folder, "it does not say in which format it is")
             salt = secrets.token_bytes(_SALT_BYTES)
-            self.key = _derived(secret, salt)
+            self._use(_derived(secret, salt))
             self._store.write(
                 [
                     (_SALT, salt),
@@ -448,7 +501,7 @@ class Ledger:
             )
 
     def _check_owner(self, endpoint: str, api_key: str, secret: str, *, accepts_api_key: bool) -> None:
-        self.key = _derived(secret, self._own(_SALT))
+        self._use(_derived(secret, self._own(_SALT)))
         if not hmac.compare_digest(self._own(_KEY_CHECK), self._mark(b"ledger key", b"")):
             raise LedgerError(
                 f"The ledger in {self.folder} was made with another key. Set `ledger_key` to the one it was made with "
@@ -472,6 +525,10 @@ class Ledger:
         self._store.write([(_API_KEY, mark)])
         self.sync()
 
+    def _use(self, key: bytes) -> None:
+        self.key = key
+        self._cover = Cover(key)
+
     def _mark(self, purpose: bytes, content: bytes) -> bytes:
         """What a secret is known again by; without the key it tells nothing."""
         return hashlib.blake2b(content, key=self.key, digest_size=16, person=purpose).digest()
@@ -482,9 +539,11 @@ class Ledger:
             raise damaged(self.folder, f"it does not know its {key[1:].decode()}")
         return value
 
-    def _digests(self, values: list[bytes]) -> list[bytes]:
+    def _digests(
+        self, values: list[bytes], digests_in: Callable[[bytes], Iterable[bytes]] = record_digests
+    ) -> list[bytes]:
         try:
-            return [digest for value in values for digest in record_digests(value)]
+            return [digest for value in values for digest in digests_in(value)]
         except msgspec.MsgspecError:
             raise damaged(self.folder, "what it knows of somebody cannot be read") from None
 
@@ -497,12 +556,15 @@ class Ledger:
             LedgerError: If it cannot be read.
         """
         written_at = self._store.get(_WRITTEN_AT)
+        is_in_doubt = [occurrences.decode(value).is_in_doubt for _, value in self.occurrences()]
         return LedgerStats(
             identities=sum(1 for _ in self._store.values(_IDENTITY)),
             records=len(self.table),
             bytes_on_disk=sum(_size(path) for path in self.folder.rglob("*")),
             version=VERSION,
             written_at=None if written_at is None else int(written_at),
+            occurrences=len(is_in_doubt) - sum(is_in_doubt),
+            in_doubt=sum(is_in_doubt),
         )
 
     def check(self) -> LedgerCheck:
@@ -513,11 +575,13 @@ class Ledger:
         """
         identities = undecodable = missing = 0
         stored = RecordTable.for_count(len(self.table))
-        for values in _chunks(self._store.values(_IDENTITY)):
-            identities += len(values)
+        of_people = ((value, record_digests) for _, value in self.items())
+        of_occurrences = ((value, _occurrence_digests) for _, value in self.occurrences())
+        for entries in _chunks(itertools.chain(of_people, of_occurrences)):
+            identities += sum(digests_in is record_digests for _, digests_in in entries)
             digests: list[bytes] = []
-            for value in values:
-                found = _readable(value)
+            for value, digests_in in entries:
+                found = _readable(value, digests_in)
                 if found is None:
                     undecodable += 1
                 else:
@@ -566,14 +630,20 @@ def _leave(lock: Lock | None, rehearsed_in: Path | None) -> None:
         lock.release()
 
 
-def _chunks(values: Iterator[bytes]) -> Iterator[list[bytes]]:
+def _chunks(values: Iterator[T]) -> Iterator[list[T]]:
     while chunk := list(itertools.islice(values, _CHUNK)):
         yield chunk
 
 
-def _readable(value: bytes) -> list[bytes] | None:
+def _occurrence_digests(value: bytes) -> Iterable[bytes]:
+    """The digest of the record in what is known of an event or purchase, if there is one."""
+    digest = occurrences.decode(value).digest
+    return () if digest is None else (digest,)
+
+
+def _readable(value: bytes, digests_in: Callable[[bytes], Iterable[bytes]]) -> list[bytes] | None:
     try:
-        return [*record_digests(value)]
+        return [*digests_in(value)]
     except msgspec.MsgspecError:
         return None
 

@@ -101,6 +101,7 @@ def stats(config: Any, *, is_json: bool) -> None:
     click.echo(f"Ledger:           {settings.ledger}")
     click.echo(f"People:           {found.identities:,}")
     click.echo(f"Settled records:  {found.records:,}")
+    click.echo(f"Events:           {found.occurrences:,} and purchases; {found.in_doubt:,} in doubt")
     click.echo(f"On disk:          {_size(found.bytes_on_disk)}")
     click.echo(f"Format:           {found.version}")
     click.echo(f"Last changed:     {written_at}")

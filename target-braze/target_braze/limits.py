@@ -22,6 +22,9 @@ MAX_OBJECT_BYTES: Final = 102_400
 Braze docs, "Recommended events" and "Data types", 2026-09.
 """
 
+TOO_LARGE: Final = f"object larger than {MAX_OBJECT_BYTES} bytes"
+"""What is said of an object that is."""
+
 MAX_STRING_CHARACTERS: Final = 255
 """Characters of a string and of a name; a longer string is silently not stored. Braze docs, "Data types", 2026-09."""
 
@@ -57,7 +60,16 @@ MAX_ITEM_STRING_CHARACTERS: Final = 5_000
 """Characters of a text in a catalog's item. Braze docs, "Create multiple catalog items", 2026-09."""
 
 MAX_QUANTITY: Final = 100
-"""Most pieces in one purchase object. Braze docs, "Purchase object", 2025-11."""
+"""Most pieces in one purchase object; a purchase of more becomes several. Braze docs, "Purchase object", 2025-11."""
+
+MAX_PURCHASE_QUANTITY: Final = 7_500
+"""Most pieces in one record of a purchase: what fits into one request. Amperity's limit, too ("Braze Purchases")."""
+
+MAX_PROPERTIES: Final = 256
+"""Properties of an event; Braze ignores the others. Braze docs, "Event object", 2025-11."""
+
+MAX_PURCHASE_PROPERTIES_BYTES: Final = 51_200
+"""Bytes of a purchase's properties. Braze docs, "Purchase object", 2025-11."""
 
 FREE_ATTRIBUTES: Final = frozenset(
     {

@@ -13,21 +13,22 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import UNSET
 
 from target_braze.columns import Column, Columns, convert_nested
-from target_braze.costs import OBJECT_SHAPES, nested_points, plain_points
+from target_braze.costs import nested_points, plain_points
 from target_braze.endpoints import DELETIONS
 from target_braze.errors import SettingsError
 from target_braze.findings import settings_line
 from target_braze.identities import Identities
-from target_braze.layouts import LAYOUTS
-from target_braze.limits import MAX_OBJECT_BYTES
+from target_braze.layouts import layout_of
+from target_braze.limits import MAX_OBJECT_BYTES, TOO_LARGE
 from target_braze.nested import NestedValue, encode, encode_each, encode_sorted, is_operation, parsed
+from target_braze.occurrence_objects import OccurrenceObjects
 from target_braze.rejections import RefusalError, Rejection
 from target_braze.schema import Schema, columns
 from target_braze.standard_fields import DELETED_AT, SECONDARY_IDENTIFIERS
 from target_braze.updates import FREE, Attributes, Form, Identity, Mapped, ObjectKind, Update
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from target_braze.policies import Policy
     from target_braze.stream_settings import StreamSettings
@@ -38,7 +39,6 @@ EMAIL_BESIDE_PHONE: Final = (
 )
 MAPPING_VERSION: Final = 1
 """To be raised with each change of what mapping makes of a value: records that look the same are then mapped again."""
-TOO_LARGE: Final = f"object larger than {MAX_OBJECT_BYTES} bytes"
 _MAX_FORMS: Final = 10_000
 """Forms that are kept to be shared; records that all lack other columns would make more without end."""
 
@@ -94,21 +94,27 @@ class Mapper:
         stream: The stream's name.
         schema: Its JSON Schema as the tap sent it.
         settings: What the settings say about the stream.
+        key_properties: What tells its records from each other, as the tap says.
 
     Raises:
         SettingsError: If settings and schema do not fit together; the message names the line to change.
         InputError: If the schema is not one.
     """
 
-    def __init__(self, stream: str, schema: Schema, settings: StreamSettings) -> None:
+    def __init__(
+        self, stream: str, schema: Schema, settings: StreamSettings, key_properties: Sequence[str] = ()
+    ) -> None:
         self.stream = stream
         self.settings = settings
-        self.layout = LAYOUTS[settings.object_kind]
+        self.layout = layout_of(settings.object_kind, settings.zone)
         self._plan = Columns(stream, settings, self.layout)
         for source, column_schema in columns(schema).items():
             self._plan.add(source, column_schema)
         self._plan.check_identifiers(schema)
         self.columns = self._plan.by_source
+        self._occurrences = (
+            OccurrenceObjects(stream, settings, self.layout, key_properties) if self.layout.properties else None
+        )
         self._identities = Identities(settings.identify_by, self._plan.sources)
         self.flags = {kind: self._flags_of(kind) for kind in settings.identify_by}
         self._forms: dict[tuple[str, tuple[str, ...]], Form] = {}
@@ -141,17 +147,8 @@ class Mapper:
         """What a record asks of the person it is about."""
         findings = _Findings()
         parts = self._parts(record, identity, findings)
-        if self.layout.properties is not None:
-            reason = self._missing(parts, findings)
-            if reason is not None:
-                return self._rejected(identity, reason, record)
-            fields = {**identity.as_fields(), **self._arranged(parts), **self.flags[identity.kind]}
-            body = encode(fields)
-            if len(body) > MAX_OBJECT_BYTES:
-                return self._rejected(identity, TOO_LARGE, record)
-            kind = self.settings.object_kind
-            update = Update(self.stream, kind, identity, body, OBJECT_SHAPES[kind])
-            return Mapped(update, None, tuple(findings.rejections), tuple(findings.left_out))
+        if self._occurrences is not None:
+            return self._occurred(self._occurrences, record, identity, parts, findings)
         if identity.kind == "phone" and parts.pop("email", None) is not None:
             email = record[self._plan.sources["email"]]
             findings.rejections.append(self._rejection(identity, EMAIL_BESIDE_PHONE, "email", email))
@@ -201,6 +198,11 @@ class Mapper:
             f"it. To send it all the same: `{settings_line(self.stream, source, name)}`."
             for source, name in self._plan.withheld.items()
         )
+
+    @property
+    def is_of_occurrences(self) -> bool:
+        """Whether its records are events or purchases, which happen and do not change."""
+        return self._occurrences is not None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -288,23 +290,22 @@ class Mapper:
         nested = NestedValue(is_property=True)
         return nested.properties(members, column.schema, self.layout.reserved), nested.left_out
 
-    def _missing(self, parts: Mapping[str, Any], findings: _Findings) -> str | None:
-        """Why the object would be refused as a whole, if it would."""
-        for name in self.layout.required:
-            if name not in parts:
-                reasons = [found.reason for found in findings.rejections if found.attribute == name]
-                refused = f"missing, and Braze refuses {self.settings.object_kind.value} without it"
-                return f"{name}: {(reasons or [refused])[0]}"
-        return None
-
-    def _arranged(self, parts: dict[str, Any]) -> dict[str, Any]:
-        """An event's or purchase's own fields, and all others as its properties."""
-        fields = {name: part for name, part in parts.items() if name in self.layout.fields}
-        properties = parts.pop(str(self.layout.properties), {})
-        properties.update({name: part for name, part in parts.items() if name not in fields})
-        if properties:
-            fields[str(self.layout.properties)] = properties
-        return fields
+    def _occurred(
+        self,
+        objects: OccurrenceObjects,
+        record: Mapping[str, Any],
+        identity: Identity,
+        parts: dict[str, Any],
+        findings: _Findings,
+    ) -> Mapped:
+        """The event or purchase that a record says has happened."""
+        refused = {str(found.attribute): found.reason for found in findings.rejections}
+        try:
+            updates = objects.updates(identity, parts, refused, self.flags[identity.kind])
+        except RefusalError as refusal:
+            return self._rejected(identity, str(refusal), record)
+        rejections, left_out = tuple(findings.rejections), tuple(findings.left_out)
+        return Mapped(updates[0], None, rejections, left_out, updates[1:], objects.known_by(record, self.columns))
 
     def _flags_of(self, identified_by: str) -> dict[str, bool]:
         """What steers Braze: by default it creates unknown external_ids but not unknown aliases.

@@ -1,4 +1,4 @@
-"""The folder of one run's report, and what is in it: the dead letter and the summary. Owns those files.
+"""The folder of one run's report, and what is in it: dead letter, what is held in doubt, summary. Owns those files.
 
 Rejected records are customer data: the files are the user's alone (mode 0600), and nothing of them goes anywhere else.
 """
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from target_braze.rejections import Rejection
 
 DEAD_LETTER = "rejected.jsonl"
+HELD = "held.jsonl"
 SUMMARY = "summary.json"
 
 _encode = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode
@@ -50,6 +51,27 @@ class Report:
                 "that can."
             ) from None
         self.dead_letter = DeadLetter(self.folder / DEAD_LETTER)
+        self.held = DeadLetter(self.folder / HELD, "An event or purchase that is held")
+
+    def sync(self) -> None:
+        """Make durable what a STATE must not pass.
+
+        Raises:
+            DeadLetterError: If it cannot be.
+        """
+        self.dead_letter.sync()
+        self.held.sync()
+
+    def close(self) -> None:
+        """Make all but the summary durable, and close it.
+
+        Raises:
+            DeadLetterError: If it cannot be.
+        """
+        try:
+            self.dead_letter.close()
+        finally:
+            self.held.close()
 
     def write_summary(self, summary: Mapping[str, Any]) -> Path:
         """Write the summary; return its path.
@@ -76,10 +98,15 @@ class DeadLetter:
 
     Attributes:
         path: The file; it is there once there is a rejection.
+
+    Args:
+        path: The file.
+        what: What is kept in it, for errors.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, what: str = "A rejected record") -> None:
         self.path = path
+        self._what = what
         self._file: BinaryIO | None = None
         self._is_dirty = False
         self._lost: DeadLetterError | None = None
@@ -140,7 +167,7 @@ class DeadLetter:
             yield
         except OSError as error:
             raise DeadLetterError(
-                f"A rejected record could not be kept in {self.path} ({error.strerror}), so the run stops: going on "
+                f"{self._what} could not be kept in {self.path} ({error.strerror}), so the run stops: going on "
                 "would lose it. Make room there or set `report_path` elsewhere, and run again; nothing is lost."
             ) from None
 

@@ -51,12 +51,15 @@ class Resolution:
             what to do; it holds nothing of the body, which can echo the key or values (invariant 5).
         rejected: The objects the answer names, and Braze's reason for each.
         is_limit: Whether it is the rate limit, which is everybody's, that was met.
+        is_in_doubt: Whether Braze may have done what it does not name, and did not say so. With `RETRY`, `STOP` and
+            `SPLIT`, where this is false Braze has certainly done nothing.
     """
 
     action: Action
     reason: str = ""
     rejected: Mapping[Place, str] = field(default_factory=dict)
     is_limit: bool = False
+    is_in_doubt: bool = False
 
 
 _BY_STATUS: Final[dict[int, Resolution]] = {
@@ -71,7 +74,7 @@ _BY_STATUS: Final[dict[int, Resolution]] = {
         Action.STOP,
         "Not found (404): no Braze REST endpoint answers there. Check `base_url`, or set `instance` instead.",
     ),
-    408: Resolution(Action.RETRY, "Braze did not receive the request in time (408)"),
+    408: Resolution(Action.RETRY, "Braze did not receive the request in time (408)", is_in_doubt=True),
     413: Resolution(Action.SPLIT, "object too large for a request (413)"),
     415: Resolution(
         Action.STOP,
@@ -105,7 +108,8 @@ def resolve(status: int, body: bytes, places: Container[Place], endpoint: Endpoi
     if told is not None:
         return told
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Resolution(Action.RETRY, f"Braze answered {status}, a failure on its side")
+        # Braze docs, "Errors & responses", 2026-09: a 504 may have been processed; of the others it is silent
+        return Resolution(Action.RETRY, f"Braze answered {status}, a failure on its side", is_in_doubt=True)
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return Resolution(
             Action.STOP,
@@ -143,13 +147,16 @@ def _resolve_success(
         return Resolution(
             Action.RETRY,
             f"the answer ({status}) is not Braze's JSON: something else answers there, or a proxy does",
+            is_in_doubt=True,
         )
     if answer.get("message") != _SUCCESS and endpoint.says_success:
         return Resolution(
-            Action.RETRY, f"the answer ({status}) does not say `success`, so nothing in it counts as accepted"
+            Action.RETRY,
+            f"the answer ({status}) does not say `success`, so nothing in it counts as accepted",
+            is_in_doubt=True,
         )
     if unplaced is not None:
-        return Resolution(Action.SPLIT, unplaced, rejected)
+        return Resolution(Action.SPLIT, unplaced, rejected, is_in_doubt=True)
     return Resolution(Action.ACCEPT, rejected=rejected)
 
 

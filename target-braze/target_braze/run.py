@@ -13,7 +13,7 @@ import datetime as dt
 import logging
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -24,11 +24,12 @@ from target_braze.digests import unknown
 from target_braze.doubts import Doubts, forget
 from target_braze.endpoints import TRACK
 from target_braze.errands import Errands
-from target_braze.errors import DataPointLimitError, DeadLetterError, SettingsError
+from target_braze.errors import DataPointLimitError, DeadLetterError, DeliveryError, SettingsError
 from target_braze.hashes import Hasher
 from target_braze.ledger import Ledger
 from target_braze.mapping_ahead import MappingAhead
 from target_braze.names import Names
+from target_braze.occurrences import SECONDS_A_DAY, Occurrences
 from target_braze.packing import Packer, Request
 from target_braze.plan import Plan
 from target_braze.rehearsal import Rehearsal
@@ -36,7 +37,7 @@ from target_braze.rejections import Rejection
 from target_braze.reports import Report
 from target_braze.sealing import Sealer
 from target_braze.tally import Tally
-from target_braze.updates import Attributes, ObjectKind, Statement
+from target_braze.updates import Attributes, ObjectKind, Outcome, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -49,6 +50,9 @@ if TYPE_CHECKING:
     from target_braze.settings import Settings
     from target_braze.statements import StatementMapper
     from target_braze.updates import Mapped, Update
+
+
+_FORGOTTEN_ON: Final = "occurrences forgotten on"
 
 
 class Run:
@@ -88,6 +92,8 @@ class Run:
         names = Names(self._ledger.meta_get, self._ledger.meta_put)
         hasher, sealer, now = Hasher(self._ledger.key), Sealer(self._ledger.key), int(time.time())
         self.changes = Changes(self._ledger, names, hasher, sealer, now, is_resync=settings.full_resync)
+        self.occurrences = Occurrences(self._ledger, names, hasher, now)
+        self._names = names
         self.audiences: Enrolments | None = None
         if settings.audiences:
             from target_braze.enrolment import Enrolments, Remembering  # noqa: PLC0415 - for runs that have some
@@ -97,6 +103,7 @@ class Run:
                 settings.audiences, self, Remembering(self._ledger, names, hasher, sealer), began_at
             )
             self.changes.on_change = self.audiences.changed
+        self._today = now // SECONDS_A_DAY
         self._doubts = Doubts(self._ledger.meta_get, self._ledger.meta_put)
         if people := forget(self._doubts.left(), self._ledger, names):
             self._logger.info(
@@ -113,6 +120,7 @@ class Run:
         self._endpoint = endpoint
         self._on_failure = on_failure
         self._submitted = 0
+        self._unanswered = 0
         self._warned: set[str] = set()
         begun_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         self._errands = Errands(self._packer, self.changes, self._close, self._pack, self._note, begun_at=begun_at)
@@ -131,7 +139,7 @@ class Run:
 
     def begin(self, mapper: Mapper | StatementMapper) -> int:
         """Begin with a stream's records under a schema; return the seed for their digests."""
-        return self.changes.begin(mapper)
+        return self.occurrences.begin(mapper) if mapper.is_of_occurrences else self.changes.begin(mapper)
 
     def unknown(self, digests: Sequence[bytes] | Sequence[bytes | None]) -> list[int]:
         """The indexes of the records that are not known to be unchanged by their digests."""
@@ -168,9 +176,26 @@ class Run:
             self._errands.send(mapped.update)
         elif mapped.update is not None:
             self.begin_tracking()
-            self._pack(mapped.update)
+            self._occur(mapped, stream, digest)
         elif not mapped.rejections:
             self.tally.streams[stream].unchanged += 1  # an identifier and nothing else: there is nothing to change
+
+    def _occur(self, mapped: Mapped, stream: str, digest: bytes | None) -> None:
+        """Pack what of an event or purchase was not sent yet, list what is held, since it may have been."""
+        if mapped.update is not None and mapped.known_by is None:
+            self._pack(mapped.update)
+            return
+        found = self.occurrences.find(mapped, digest)
+        for update, day in found.held:
+            since = dt.date(1970, 1, 1) + dt.timedelta(days=day)
+            self._hold(update, f"in doubt since {since}: it was sent then, and no answer came")
+        if found.held and not found.updates:
+            self.tally.in_doubt(stream)
+        elif not found.updates:
+            self.tally.streams[stream].unchanged += 1
+        self.tally.streams[stream].again += found.again
+        for update in found.updates:
+            self._pack(update)
 
     def change(self, attributes: Attributes, person: Person | None, digest: bytes | None) -> None:
         """Find what of a record changed, hold what is to be held, pack the rest; see `take`."""
@@ -252,6 +277,11 @@ class Run:
             self.audiences.state_came()
         self._call(partial(self._received, self._packer.position, state))
 
+    def rest(self) -> None:
+        """Acknowledge what is safe before waiting for the tap; once delivery has begun, that looks to it by itself."""
+        if self._delivery is None:
+            self._acknowledge(at_once=True)
+
     def finish(self) -> dict[str, Any]:
         """Deliver all that was taken, acknowledge the last STATE, write the summary; return it.
 
@@ -264,7 +294,7 @@ class Run:
             self.audiences.leave()
             self._finish_delivery()
             self.audiences.close()
-        self._end()
+        self._end(forgets=not self._settings.dry_run)
         return self._summarise()
 
     def _finish_delivery(self) -> None:
@@ -282,7 +312,7 @@ class Run:
             self._logger.warning("%s", error)
             return self._counted()
 
-    def _end(self) -> None:
+    def _end(self, *, forgets: bool = False) -> None:
         self.ahead.close()
         try:
             if self._delivery is None or self._delivery.close():
@@ -291,10 +321,24 @@ class Run:
                     self._acknowledge(at_once=True)
                     self.changes.settle()  # before the table is written, which must not know more than the store
                     self.changes.flush()
+                    self.occurrences.settle()
+                    self.occurrences.flush()
+                    if forgets:
+                        self._forget_old()
                 finally:
                     self._ledger.close()
         finally:
-            self._report.dead_letter.close()
+            self._report.close()
+
+    def _forget_old(self) -> None:
+        """Forget events and purchases that were sent too long ago; once a day, for it goes through all of them."""
+        today = b"%d" % self._today
+        if self._ledger.meta_get(_FORGOTTEN_ON) == today:
+            return
+        days = {number: self._settings.stream(name).remember_days for name, number in self._names.streams.items()}
+        if forgotten := self.occurrences.forget_old(days, self._settings.remember_days):
+            self._logger.info("Forgot %d events and purchases, sent longer ago than `remember_days`.", forgotten)
+        self._ledger.meta_put(_FORGOTTEN_ON, today)
 
     def _summarise(self) -> dict[str, Any]:
         summary = self._counted()
@@ -380,7 +424,33 @@ class Run:
 
     def sent(self, request: Request, *, is_retry: bool) -> None:
         """A request leaves."""
+        self.occurrences.leaving(request.objects)
         self.tally.sent(request, is_retry=is_retry)
+
+    def returned(self, objects: Sequence[Update]) -> None:
+        """Take it back that these objects may have reached Braze."""
+        self.occurrences.returned(objects)
+
+    def in_doubt(self, objects: Sequence[Update], reason: str) -> None:
+        """Hold what may have reached Braze and must not be there twice.
+
+        Raises:
+            DeadLetterError: If it cannot be listed.
+            DeliveryError: If so many are held that a person had better look at it first.
+        """
+        for update in objects:
+            self._hold(update, f"in doubt: {reason}")
+            self.occurrences.ended(update)
+            self.tally.in_doubt(update.stream, update.records)
+            self._end_whole(update, Outcome.HELD)
+        self._unanswered += len(objects)
+        if self._settings.max_rejected.is_passed(self._unanswered, self.tally.records):
+            raise DeliveryError(
+                f"Nobody knows whether Braze has {self._unanswered:,} events and purchases, for it does not answer as "
+                "it should. With `in_doubt: hold` they are held, and since `max_rejected` allows no more, the run "
+                f"stops. They are in {self._report.held.path}. Run again when Braze answers; what was not sent yet is "
+                "sent then."
+            )
 
     def accepted(self, objects: Sequence[Update]) -> None:
         """Record what Braze accepted (invariant 2)."""
@@ -388,9 +458,13 @@ class Run:
             # before the rest: what was asked must not look settled while what it undid is still believed
             self.changes.forgotten([lesson for update in objects for lesson in update.forgets])
         self.changes.accepted([update.lesson for update in objects if update.lesson is not None])
+        has_occurrences = self.occurrences.accepted(objects)
         self.tally.accepted(objects)
         if self.audiences is not None:
             self.audiences.accepted(objects)
+        if has_occurrences:
+            for update in objects:
+                self._end_whole(update, Outcome.DELIVERED)
 
     def rejected(self, update: Update, reason: str) -> None:
         """Record what Braze rejected.
@@ -404,6 +478,9 @@ class Run:
                 self.changes.rejected(lesson)
         identity = _identity(update, fields)
         self._reject([Rejection(update.stream, identity, reason, None, fields)], records=update.records)
+        if update.occurrence is not None:  # once it is among the rejected, it need not be in doubt any more
+            self.occurrences.rejected(update)
+            self._end_whole(update, Outcome.REJECTED)
 
     def ended(self, position: int) -> None:
         """Acknowledge what a request that has ended was the last to hold up."""
@@ -411,12 +488,18 @@ class Run:
         self._acknowledger.ended(position)
         self._acknowledge()
 
+    def _end_whole(self, update: Update, outcome: Outcome) -> None:
+        """Count a record of several objects, of which this is the last to end."""
+        whole = None if update.occurrence is None else update.occurrence.whole
+        if whole is not None and (of_record := whole.ended(outcome)) is not None:
+            self.tally.ended(update.stream, of_record)
+
     def _acknowledge(self, *, at_once: bool = False) -> None:
         """Emit the newest STATE that is safe, at most once a second (invariant 1)."""
         now = time.monotonic()
         state = self._acknowledger.due(now, at_once=at_once)
         if state is not None:
-            self._report.dead_letter.sync()
+            self._report.sync()
             self._ledger.sync()
             self._emit(state)
         elif self._delivery and self._acknowledger.is_waiting and not self._is_acknowledgement_set:
@@ -428,6 +511,16 @@ class Run:
         self._acknowledge()
 
     # On both
+
+    def _hold(self, update: Update, reason: str) -> None:
+        """List an event or purchase that is held."""
+        fields = msgspec.json.decode(update.body)
+        advice = (
+            "look whether Braze has it; if not, read its record again (e.g. `meltano run --full-refresh`) with "
+            f"`in_doubt: resend` for stream {update.stream}, which sends what is in doubt and nothing twice besides"
+        )
+        held = Rejection(update.stream, _identity(update, fields), f"{reason}; {advice}", None, fields)
+        self._report.held.add([held])
 
     def _reject(self, rejections: Sequence[Rejection], *, records: int) -> None:
         self._report.dead_letter.add(rejections)

@@ -20,6 +20,7 @@ from target_braze.audiences import AUDIENCES, Audience, read_audiences
 from target_braze.errors import SettingsError
 from target_braze.kind_settings import COHORT_PROPERTIES, CohortKeys, cohort_keys, with_kind
 from target_braze.limits import MAX_OBJECTS_PER_REQUEST
+from target_braze.occurrence_settings import REMEMBER_DAYS, REMEMBERED
 from target_braze.rejections import RejectionLimit, rejection_limit
 from target_braze.standard_fields import IDENTIFIERS
 from target_braze.stream_settings import (
@@ -89,7 +90,8 @@ CONFIG: Final = th.PropertiesList(
             "or cohorts), fields (column: Braze name, or {name, type, operation, too_long, round, bucket, tolerance, "
             "at_most_every, only_if_empty}, or null to leave it out), only (columns to send), identify_by, "
             "update_existing_only, merge_objects, on_delete, allow_resubscribe, operation, prioritization, catalog, "
-            "cohort, cohort_id."
+            "cohort, cohort_id; of events and purchases: defaults, default_time_zone, in_doubt (resend or hold), "
+            "remember_days."
         ),
     ),
     *COHORT_PROPERTIES,
@@ -133,6 +135,7 @@ CONFIG: Final = th.PropertiesList(
             "Send all attributes of this run's streams again, as if the ledger did not know them, and learn them anew."
         ),
     ),
+    REMEMBERED,
     th.Property(
         "max_objects_per_request",
         th.IntegerType(minimum=1, maximum=MAX_OBJECTS_PER_REQUEST),
@@ -241,6 +244,7 @@ class Settings:
     max_rejected: RejectionLimit
     ledger: Path
     ledger_key: str | None = field(default=None, repr=False)
+    remember_days: int = REMEMBER_DAYS
     full_resync: bool = False
     dry_run: bool = False
     max_data_points: int | None = None
@@ -267,6 +271,7 @@ class Settings:
             identify_by=self.identify_by,
             update_existing_only=self.update_existing_only,
             lookalikes=self.lookalikes,
+            remember_days=self.remember_days,
         )
         where = f"streams.{name}"
         return with_kind(read_stream_settings(entry or {}, where, defaults), entry or {}, where, self.cohort_keys)
@@ -301,6 +306,7 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str] = os
         max_rejected=rejection_limit(own["max_rejected"]),
         ledger=Path(own.get("ledger") or default_folder(environment) / "ledger" / _host(endpoint)),
         ledger_key=own.get("ledger_key", "").strip() or None,
+        remember_days=own["remember_days"],
         full_resync=own["full_resync"],
         dry_run=own["dry_run"],
         max_data_points=own.get("max_data_points"),

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 HEAP_RECORDS = 1000
 """Records of a batch file that are taken at once."""
-_WITHOUT_LEDGER = (ObjectKind.EVENTS, ObjectKind.PURCHASES, ObjectKind.DELETE_USERS)
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 
 
@@ -63,16 +62,18 @@ class BrazeSink(Sink):
         if self._enrolment is not None:
             self._mapper: Mapper | StatementMapper = self._enrolment.mapper
         else:
-            self._mapper = mapper_of(stream_name, schema, settings)
+            self._mapper = mapper_of(stream_name, schema, settings, key_properties or ())
         self._compiled = CompiledMapper(self._mapper, key_properties or ())
         self._way = Way(stream_name, schema, self._mapper.settings, tuple(key_properties or ()))
         super().__init__(target, stream_name, schema, key_properties)
         self._tally = self._run.tally.streams[stream_name]
         self._records_before = self._tally.records
-        self._has_ledger = self._mapper.settings.object_kind not in _WITHOUT_LEDGER
+        self._is_of_occurrences = self._mapper.is_of_occurrences
+        self._has_ledger = self._mapper.settings.object_kind is not ObjectKind.DELETE_USERS
         self._run.warn(self._mapper.warnings)
         if self._has_ledger and self._enrolment is None:
-            self._digests = Digests(self._mapper, self._run.begin(self._mapper))
+            keys = key_properties or () if self._is_of_occurrences else ()
+            self._digests = Digests(self._mapper, self._run.begin(self._mapper), keys)
 
     def take(self, records: Sequence[bytes]) -> None:
         """Take a heap of records as JSON, in their order.
@@ -84,12 +85,6 @@ class BrazeSink(Sink):
         if self._enrolment is not None:
             self._run.ahead.catch_up()
             self._enrolment.take(records, self._decoded)
-            return
-        if self._mapper.settings.object_kind is ObjectKind.DELETE_USERS:
-            self._run.ahead.catch_up()
-            self._tally.records += len(records)
-            for mapped in sorted(map(self._map, records), key=_array):
-                self._run.take(mapped, self.stream_name)
             return
         if not self._has_ledger:
             self._run.ahead.catch_up()
@@ -158,6 +153,8 @@ class BrazeSink(Sink):
         mapped = {index: self._mapped(records[index], ahead.get(index)) for index in unknown}
         described = {index: each.attributes for index, each in mapped.items() if each.attributes is not None}
         people = dict(zip(described, run.changes.fetch(described.values()), strict=True))
+        if self._is_of_occurrences:
+            run.occurrences.fetch(each for each in mapped.values() if isinstance(each, Mapped))
         discarded = run.changes.discarded
         discarded.clear()
         queue, heap = list(unknown), frozenset[bytes | None]()
@@ -282,12 +279,6 @@ class BrazeSink(Sink):
     def is_full(self) -> bool:
         """Never."""
         return False
-
-
-def _array(mapped: Mapped | Attributes) -> str:
-    """What to put together, since it goes into one request: deletions by one kind of identifier."""
-    update = mapped.update if isinstance(mapped, Mapped) else None
-    return "" if update is None else update.endpoint.array
 
 
 def _queue_again(queue: list[int], index: int, digests: Sequence[bytes | None], discarded: Sequence[bytes]) -> None:

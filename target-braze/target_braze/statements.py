@@ -25,7 +25,7 @@ from target_braze.standard_fields import ALIAS_FIELDS, IDENTIFIERS
 from target_braze.updates import FREE, TRACKED, Form, Identity, Mapped, ObjectKind, Shape, Statement, Update
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from target_braze.object_forms import Said, Side
     from target_braze.stream_settings import StreamSettings
@@ -37,10 +37,12 @@ _MEMBERSHIP: Final = Shape({"cohorts": 1})
 """Braze docs, "Data points", 2026-03: an assignment by a partner is one."""
 
 
-def mapper_of(stream: str, schema: Schema, settings: StreamSettings) -> Mapper | StatementMapper:
+def mapper_of(
+    stream: str, schema: Schema, settings: StreamSettings, key_properties: Sequence[str] = ()
+) -> Mapper | StatementMapper:
     """What maps a stream's records."""
     is_tracked = settings.object_kind in TRACKED
-    return Mapper(stream, schema, settings) if is_tracked else StatementMapper(stream, schema, settings)
+    return Mapper(stream, schema, settings, key_properties) if is_tracked else StatementMapper(stream, schema, settings)
 
 
 class StatementMapper:

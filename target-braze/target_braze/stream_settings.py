@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 from singer_sdk import typing as th
 
 from target_braze.endpoints import OPERATIONS, PRIORITIES
 from target_braze.errors import SettingsError
 from target_braze.limits import MAX_STRING_CHARACTERS
+from target_braze.occurrence_settings import DECLARED, REMEMBER_DAYS, occurrence_settings
 from target_braze.policies import MAX_DECIMALS, Buckets, Policy, labels_of
 from target_braze.schema import Kind
 from target_braze.standard_fields import CONTROL_KEYS, IDENTIFIERS, REFUSED_NAMES, lookalike_of
@@ -46,6 +48,7 @@ STREAM: Final = th.ObjectType(
     th.Property("catalog", th.StringType),
     th.Property("cohort", th.StringType),
     th.Property("cohort_id", th.StringType),
+    *DECLARED,
     additional_properties=False,
 )
 """How `streams` declares one."""
@@ -107,6 +110,10 @@ class StreamSettings:
         prioritization: How to choose among people who share an address.
         catalog: The catalog of its items.
         cohort: The cohort of its people.
+        defaults: Field or property of an event or purchase → what it is where a record does not say.
+        default_time_zone: Where times without an offset were written down, of events and purchases.
+        in_doubt: What to do with events and purchases of which nobody knows whether Braze has them.
+        remember_days: How long to remember which were sent.
     """
 
     object_kind: ObjectKind = ObjectKind.ATTRIBUTES
@@ -122,6 +129,15 @@ class StreamSettings:
     prioritization: tuple[str, ...] = ()
     catalog: str = ""
     cohort: Cohort | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    default_time_zone: str | None = None
+    in_doubt: str = "resend"
+    remember_days: int = REMEMBER_DAYS
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The zone of `default_time_zone`."""
+        return None if self.default_time_zone is None else ZoneInfo(self.default_time_zone)
 
     def excludes(self, name: str) -> bool:
         """Whether no column can become the attribute of this name in Braze."""
@@ -164,6 +180,7 @@ def read_stream_settings(entry: Mapping[str, Any], where: str, defaults: StreamS
         merge_objects=bool(own.get("merge_objects", defaults.merge_objects)),
         lookalikes=defaults.lookalikes,
         allow_resubscribe=bool(own.get("allow_resubscribe", False)),
+        **occurrence_settings(own, where, kind, defaults.remember_days),
     )
 
 

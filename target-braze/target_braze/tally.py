@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from target_braze.responses import without_values
+from target_braze.updates import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,6 +54,8 @@ class StreamTally:
         unchanged: Records with nothing to send.
         held: Records of which all that changed is held.
         held_attributes: Attribute and policy → how many changes it held, and the data points that saved.
+        in_doubt: Events and purchases that are held, since nobody knows whether Braze has them.
+        again: Events and purchases that were sent though Braze may have them already.
         delivered: Records accepted by Braze, with all attributes or with those that were not rejected.
         rejected: Records of which nothing was sent, or whose object Braze rejected.
         requests: Requests that had objects of this stream.
@@ -67,6 +70,8 @@ class StreamTally:
     unchanged: int = 0
     delivered: int = 0
     held: int = 0
+    in_doubt: int = 0
+    again: int = 0
     rejected: int = 0
     requests: int = 0
     retries: int = 0
@@ -89,9 +94,9 @@ class StreamTally:
             "records": self.records,
             "delivered": self.delivered,
             "unchanged": self.unchanged,
-            "held": self.held,
+            "held": self.held + self.in_doubt,
             "rejected": self.rejected,
-            "unfinished": self.records - self.delivered - self.unchanged - self.held - self.rejected,
+            "unfinished": self.records - self.delivered - self.unchanged - self.held - self.in_doubt - self.rejected,
             "requests": self.requests,
             "retries": self.retries,
             "objects": sum(self.shapes.values()),
@@ -100,6 +105,8 @@ class StreamTally:
             "attribute_updates": dict(users.most_common()),
             "rejections": dict(self.rejections.most_common()),
             "left_out": dict(self.left_out.most_common()),
+            "in_doubt": self.in_doubt,
+            "sent_again": self.again,
             "held_attributes": [
                 {"attribute": name, "policy": policy, "changes": changes, "data_points_saved": points}
                 for (name, policy), (changes, points) in sorted(self.held_attributes.items())
@@ -162,6 +169,19 @@ class Tally:
             counts = self.streams[stream].held_attributes.setdefault((name, policy), [0, 0])
             counts[0] += 1
             counts[1] += points
+
+    def ended(self, stream: str, outcome: Outcome) -> None:
+        """Count a record of which several objects had to end."""
+        with self._lock:
+            tally = self.streams[stream]
+            tally.delivered += outcome is Outcome.DELIVERED
+            tally.in_doubt += outcome is Outcome.HELD
+            tally.rejected += outcome is Outcome.REJECTED
+
+    def in_doubt(self, stream: str, records: int = 1) -> None:
+        """Count records that are held since nobody knows whether Braze has what they say."""
+        with self._lock:
+            self.streams[stream].in_doubt += records
 
     def accepted(self, objects: Iterable[Update]) -> None:
         """Count objects that Braze accepted."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from target_braze.entries import Entry
     from target_braze.mapped_ahead import MappedAhead
+    from target_braze.occurrences import Occurrence
     from target_braze.rejections import Rejection
 
 _MAX_SHAPES = 10_000
@@ -101,6 +102,35 @@ class Lesson(msgspec.Struct, frozen=True, gc=False, eq=False):
     is_after_another: bool
 
 
+class Outcome(enum.IntEnum):
+    """What becomes of an object that was sent, the worst last."""
+
+    DELIVERED = 0
+    HELD = 1
+    REJECTED = 2
+
+
+class Whole:
+    """A record that became several objects: it has ended when all of them have, as the worst of them did.
+
+    Args:
+        left: How many objects there are.
+        outcome: What became of others of its objects before.
+    """
+
+    __slots__ = ("_left", "_outcome")
+
+    def __init__(self, left: int, outcome: Outcome = Outcome.DELIVERED) -> None:
+        self._left = left
+        self._outcome = outcome
+
+    def ended(self, outcome: Outcome) -> Outcome | None:
+        """Note that an object ended; return what becomes of the record, if it was the last."""
+        self._outcome = max(self._outcome, outcome)
+        self._left -= 1
+        return None if self._left else self._outcome
+
+
 class Update(msgspec.Struct, frozen=True, gc=False):
     """One object, ready to be packed.
 
@@ -116,6 +146,7 @@ class Update(msgspec.Struct, frozen=True, gc=False):
         people: Whom else it touches, for an endpoint other than `/users/track`; no request about one of them is under
             way meanwhile.
         forgets: What the ledger forgets when Braze accepts it.
+        occurrence: What the ledger learns of it, if it is an event or purchase.
     """
 
     stream: str
@@ -128,6 +159,12 @@ class Update(msgspec.Struct, frozen=True, gc=False):
     endpoint: Endpoint = TRACK
     people: tuple[Identity, ...] = ()
     forgets: tuple[Lesson, ...] = ()
+    occurrence: Occurrence | None = None
+
+    @property
+    def is_held_in_doubt(self) -> bool:
+        """Whether it is not sent again when nobody knows if Braze has it."""
+        return self.occurrence is not None and self.occurrence.is_held_in_doubt
 
 
 class Form:
@@ -280,12 +317,21 @@ class Mapped:
         attributes: What it says of a profile.
         rejections: What was turned down: the record (then there is neither) or single attributes of it.
         left_out: Attribute → how many parts inside its nested value were left out.
+        others: More purchases, where one would hold more pieces than Braze takes.
+        known_by: What an event or purchase is known by.
     """
 
     update: Update | None = None
     attributes: Attributes | None = None
     rejections: tuple[Rejection, ...] = ()
     left_out: tuple[tuple[str, int], ...] = ()
+    others: tuple[Update, ...] = ()
+    known_by: bytes | None = None
+
+    @property
+    def objects(self) -> tuple[Update, ...]:
+        """All its events or purchases."""
+        return self.others if self.update is None else (self.update, *self.others)
 
     @property
     def is_empty(self) -> bool:

@@ -43,7 +43,7 @@ _DAYS: Final = (
 # The colon before the fraction is Braze's own `HH:mm:ss:SSSZ`; the zone `+00` is how PostgreSQL casts to text.
 _TIME: Final = (
     r"(?:[Tt ](?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,:](?P<fraction>[0-9]+))?)?"
-    r" ?(?:[Zz]|UTC|(?P<sign>[+-])(?P<zone_hours>[0-9]{2}):?(?P<zone_minutes>[0-9]{2})?)?)?"
+    r" ?(?:(?P<utc>[Zz]|UTC)|(?P<sign>[+-])(?P<zone_hours>[0-9]{2}):?(?P<zone_minutes>[0-9]{2})?)?)?"
 )
 _MOMENTS: Final = tuple(re.compile(day + _TIME) for day in _DAYS)
 
@@ -241,7 +241,7 @@ def to_date(value: Any) -> str:
     if isinstance(value, dt.date):  # a datetime is a date too
         day = value
     elif isinstance(value, str):
-        day = _iso_day(value) or _parse(value.strip(), "not a date (write YYYY-MM-DD)")
+        day = _iso_day(value) or parse_moment(value.strip(), "not a date (write YYYY-MM-DD)")
     else:
         raise RefusalError("not a date")
     if day.year > MAX_YEAR:
@@ -269,7 +269,7 @@ def to_datetime(value: Any) -> str:
         try:
             moment = msgspec.convert(value, dt.datetime)  # RFC 3339, the usual case, ten times faster
         except msgspec.ValidationError:
-            moment = _parse(value.strip(), "not a date-time (write ISO 8601, e.g. 2026-01-31T12:00:00Z)")
+            moment = parse_moment(value.strip(), "not a date-time (write ISO 8601, e.g. 2026-01-31T12:00:00Z)")
     else:
         raise RefusalError("not a date-time")
     return utc_text(moment)
@@ -290,8 +290,14 @@ def utc_text(moment: dt.datetime) -> str:
     return moment.isoformat(timespec="seconds")[: len("YYYY-MM-DDTHH:MM:SS")] + "Z"
 
 
-def _parse(text: str, otherwise: str) -> dt.datetime:
-    """A day, or a day and a time, in any of the forms above; the zone as written, UTC if there is none."""
+def parse_moment(text: str, otherwise: str, zone: dt.tzinfo | None = dt.timezone.utc) -> dt.datetime:
+    """A day, or a day and a time, in any of the forms above.
+
+    Args:
+        text: The text.
+        otherwise: What to say of it if it is none.
+        zone: Its zone if none is written; None leaves a time without, and puts a day in UTC.
+    """
     match = next(filter(None, (form.fullmatch(text) for form in _MOMENTS)), None)
     if match is None:
         raise RefusalError(otherwise)
@@ -300,6 +306,10 @@ def _parse(text: str, otherwise: str) -> dt.datetime:
         -1 if part["sign"] == "-" else 1
     )
     try:
+        if part["sign"] is not None or part["utc"] is not None:
+            zone = dt.timezone(offset) if offset else dt.timezone.utc
+        elif part["hour"] is None:
+            zone = zone or dt.timezone.utc
         return dt.datetime(
             int(part["year"]),
             int(part["month"]),
@@ -308,7 +318,7 @@ def _parse(text: str, otherwise: str) -> dt.datetime:
             int(part["minute"] or 0),
             int(part["second"] or 0),
             int((part["fraction"] or "0")[:6].ljust(6, "0")),
-            tzinfo=dt.timezone(offset) if offset else dt.timezone.utc,
+            tzinfo=zone,
         )
     except ValueError:  # the 31st of February
         raise RefusalError(otherwise) from None

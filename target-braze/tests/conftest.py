@@ -187,6 +187,14 @@ class RecordedOutcomes:
     def sent(self, request: Request, *, is_retry: bool) -> None:
         self._note("sent", tuple(update.identity.value for update in request.objects), is_retry)
 
+    def returned(self, objects: Any) -> None:
+        for update in objects:
+            self._note("returned", update.identity.value)
+
+    def in_doubt(self, objects: Any, reason: str) -> None:
+        for update in objects:
+            self._note("in doubt", update.identity.value, reason)
+
     def accepted(self, objects: Any) -> None:
         for update in objects:
             self._note("accepted", update.identity.value)

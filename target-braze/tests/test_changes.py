@@ -342,10 +342,13 @@ def test_a_full_resync_that_breaks_off_goes_on_without_being_asked(world: Any) -
     assert world.run([heap(p("p", a=1), p("q", a=1))]).requests == []
 
 
-def test_events_happen_however_often_they_are_sent(tmp_path: Path) -> None:
+def test_events_happen_and_do_not_change(tmp_path: Path) -> None:
+    """Beside attributes of the same person, they are compared with events alone; see `test_occurrences.py`."""
     columns = {"external_id": {"type": "string"}, "name": {"type": "string"}, "time": {"type": "string"}}
     world = scripted.World(tmp_path, {"visits": columns})
-    visit = json.dumps({"external_id": "p", "name": "visit", "time": "2026-01-01T00:00:00Z"}).encode()
-    for _ in range(2):
-        ended = world.run([heap(visit, visit, stream="visits")], streams={"visits": {"object": "events"}})
-        assert ended.counts == {"delivered": 2}
+    days = ("2026-01-01", "2026-01-02")
+    first, second = (json.dumps({"external_id": "p", "name": "visit", "time": day}).encode() for day in days)
+    streams = {"visits": {"object": "events"}}
+    assert world.run([heap(first, first, stream="visits")], streams=streams).counts == {"delivered": 1, "unchanged": 1}
+    ended = world.run([heap(first, second, first, stream="visits")], streams=streams)
+    assert ended.counts == {"delivered": 1, "unchanged": 2}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 import random
 import socket
@@ -7,15 +8,19 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from target_braze import delivery as module
 from target_braze.delivery import MAX_ANNOUNCED_SECONDS, Delivery, Limits
 from target_braze.errors import DeliveryError
+from target_braze.occurrences import Known, Occurrence
 from target_braze.pace import Pace
 from target_braze.packing import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from target_braze.updates import Update
 
 KEY = "0123-the-secret-key"
 PATIENCE_SECONDS = 20.0
@@ -738,3 +743,110 @@ def test_a_split_is_said_without_values(
     assert 'the name "…" is bad' in caplog.text
     assert "max_objects_per_request" in caplog.text
     assert "Ada" not in caplog.text
+
+
+# Objects that must not be there twice
+
+
+@pytest.fixture
+def careful(update: Any) -> Callable[[str], Update]:
+    """Makes an event that is held when nobody knows whether Braze has it."""
+
+    def make(name: str) -> Update:
+        occurrence = Occurrence(name.encode(), Known(0, 1), is_held_in_doubt=True)
+        event: Update = update(name, "events")
+        return msgspec.structs.replace(event, occurrence=occurrence)
+
+    return make
+
+
+@pytest.fixture
+def mixed(update: Any, careful: Any) -> Request:
+    return Request([update("a"), careful("x"), update("b"), careful("y")])
+
+
+def names(call: Any) -> list[str]:
+    return [fields["external_id"] for array in json.loads(call.body).values() for fields in array]
+
+
+@pytest.mark.parametrize("failure", [503, 408, 201, None], ids=["503", "408", "201 that says nothing", "reset"])
+@pytest.mark.usefixtures("short_waits")
+def test_what_must_not_be_there_twice_is_not_tried_again(
+    deliver: Any, outcomes: Any, mixed: Request, braze: Any, failure: int | None
+) -> None:
+    def script(_: Any) -> Any:
+        if len(braze.calls) > 1:
+            return braze.Reply()
+        return None if failure is None else braze.Reply(failure, b"")
+
+    braze.script = script
+    delivery = deliver()
+    delivery.submit(1, mixed)
+    delivery.finish()
+    assert [names(call) for call in braze.calls] == [["a", "b", "x", "y"], ["a", "b"]]
+    assert [name for name, _ in outcomes.of("in doubt")] == ["x", "y"]
+    assert outcomes.of("accepted") == ["a", "b"]
+    assert outcomes.of("returned") == []
+    assert outcomes.of("ended") == [1]
+
+
+@pytest.mark.parametrize("status", [429, 400])
+@pytest.mark.usefixtures("short_waits")
+def test_what_braze_certainly_did_not_take_is_tried_again(
+    deliver: Any, outcomes: Any, mixed: Request, braze: Any, status: int
+) -> None:
+    braze.script = lambda _: braze.Reply() if len(braze.calls) > 1 else braze.Reply(status, {"message": "no"})
+    delivery = deliver()
+    delivery.submit(1, mixed)
+    delivery.finish()
+    assert outcomes.of("returned") == ["a", "x", "b", "y"]
+    assert outcomes.of("in doubt") == []
+    assert sorted(outcomes.of("accepted")) == ["a", "b", "x", "y"]
+
+
+@pytest.mark.usefixtures("short_waits")
+def test_an_error_that_names_none_leaves_the_others_in_doubt(
+    deliver: Any, outcomes: Any, mixed: Request, braze: Any
+) -> None:
+    errors = [{"type": "BAD"}, {"type": "WORSE", "input_array": "events", "index": 1}]
+    braze.script = lambda _: (
+        braze.Reply() if len(braze.calls) > 1 else braze.Reply(201, {"message": "success", "errors": errors})
+    )
+    delivery = deliver()
+    delivery.submit(1, mixed)
+    delivery.finish()
+    assert outcomes.of("rejected") == [("y", "WORSE")]
+    assert outcomes.of("in doubt") == [("x", "BAD")]
+    assert outcomes.of("accepted") == ["a", "b"]
+
+
+def test_an_error_about_the_only_object_is_about_that(deliver: Any, outcomes: Any, braze: Any, careful: Any) -> None:
+    braze.script = lambda _: braze.Reply(201, {"message": "success", "errors": [{"type": "BAD"}]})
+    delivery = deliver()
+    delivery.submit(1, Request([careful("x")]))
+    delivery.finish()
+    assert outcomes.of("rejected") == [("x", "BAD")]
+    assert outcomes.of("in doubt") == []
+
+
+@pytest.mark.usefixtures("short_waits")
+def test_a_certain_answer_does_not_settle_an_uncertain_one_before_it(
+    deliver: Any, outcomes: Any, braze: Any, update: Any
+) -> None:
+    """What may have been applied by a first attempt may have been applied, whatever a second one is answered."""
+    answers = iter([503, 429])
+    braze.script = lambda _: braze.Reply(status, b"") if (status := next(answers, None)) else braze.Reply()
+    delivery = deliver()
+    delivery.submit(1, Request([update("a", "events")]))
+    delivery.finish()
+    assert outcomes.of("returned") == []
+    assert outcomes.of("accepted") == ["a"]
+
+
+def test_where_nothing_answers_nothing_is_in_doubt(deliver: Any, outcomes: Any, mixed: Request) -> None:
+    delivery = deliver(endpoint="http://127.0.0.1:1", retry_seconds=0.0)
+    delivery.submit(1, mixed)
+    with pytest.raises(DeliveryError, match="cannot be reached"):
+        delivery.finish()
+    assert outcomes.of("returned") == ["a", "x", "b", "y"]
+    assert outcomes.of("in doubt") == []

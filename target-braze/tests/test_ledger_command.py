@@ -133,7 +133,10 @@ def test_stats(filled: dict[str, Any], called: Callable[..., Result]) -> None:
     assert "Settled records:  1\n" in shown.output
     stats = json.loads(called("stats", "--json").stdout)
     assert stats.items() >= {"ledger": filled["ledger"], "identities": 5, "records": 1, "version": 1}.items()
-    assert stats.keys() == {"ledger", "identities", "records", "bytes_on_disk", "version", "written_at"}
+    assert stats.keys() == {
+        "ledger", "identities", "records", "bytes_on_disk", "version", "written_at", "occurrences", "in_doubt"
+    }  # fmt: skip
+    assert "Events:           0 and purchases; 0 in doubt\n" in shown.output
 
 
 def test_looking_into_it_changes_nothing(filled: dict[str, Any], called: Callable[..., Result], tmp_path: Path) -> None:

@@ -371,10 +371,11 @@ def test_a_purchase_that_braze_would_refuse_is_rejected_whole(change: dict[str, 
     assert mapped.rejections[0].object == record
 
 
-def test_a_quantity_out_of_range_is_turned_down_alone() -> None:
-    mapped = mapper(*PURCHASE, "quantity", object="purchases").map({**PURCHASE, "quantity": 101})
-    assert reasons(mapped) == [("quantity", "quantity is not between 1 and 100")]
-    assert "quantity" not in sent(mapped)
+def test_a_purchase_of_no_known_quantity_is_turned_down() -> None:
+    """Without one, Braze would take it for one piece."""
+    mapped = mapper(*PURCHASE, "quantity", object="purchases").map({**PURCHASE, "quantity": 7501})
+    assert reasons(mapped)[-1] == (None, "quantity: quantity is not between 1 and 7500")
+    assert mapped.is_rejected
 
 
 def test_unannounced_columns_can_name_the_person() -> None:
