@@ -12,6 +12,8 @@ from __future__ import annotations
 import struct
 from collections import deque
 from dataclasses import dataclass
+from itertools import compress
+from operator import ne
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from target_braze.hashes import Hasher
-    from target_braze.mapping import Mapper
+    from target_braze.mapping import Mapper, Source
     from target_braze.names import Names
     from target_braze.policies import Policy
     from target_braze.sealing import Sealer
@@ -101,12 +103,14 @@ class Change(msgspec.Struct, frozen=True, gc=False, eq=False):
         replaces: An update of the same person, not sent yet, that `update` takes the place of.
         held: What is kept back.
         is_known: Whether the ledger knew the person.
+        changed: Attributes to be sent of which the ledger knew another value; told only if somebody watches.
     """
 
     update: Update | None = None
     replaces: Update | None = None
     held: tuple[Held, ...] = ()
     is_known: bool = False
+    changed: tuple[str, ...] = ()
 
 
 _NOTHING: Final = Change(is_known=True)
@@ -122,6 +126,7 @@ class _Plan:
         layout: The number of the list of them; `_NO_LAYOUT` if there are too many lists to make one of its own.
         all: The indexes of all.
         policies: Index of an attribute → its policy.
+        hashes: Takes the hashes of all apart, each as a number.
     """
 
     stream: int
@@ -129,6 +134,7 @@ class _Plan:
     layout: int
     all: tuple[int, ...]
     policies: Mapping[int, Policy]
+    hashes: struct.Struct
 
 
 class _Said(msgspec.Struct, frozen=True, gc=False, eq=False):
@@ -171,6 +177,7 @@ class Changes:
     """Compares records with the ledger, in the order they were read.
 
     Attributes:
+        is_watched: Whether a `Change` is to tell more than a run needs.
         discarded: Digests that were taken out of the table since whoever watches it last emptied it.
         on_change: Told what stands for a person when digests of their records, by number of stream, no longer do.
 
@@ -201,6 +208,7 @@ class Changes:
         self._ended: deque[tuple[Lesson, bool]] = deque()
         self._learned: dict[bytes, None] = {}
         self._refreshed: dict[bytes, bytes] = {}
+        self.is_watched = False
         self.discarded: list[bytes] = []
         self.on_change: Callable[[bytes, Mapping[int, bytes]], None] | None = None
 
@@ -217,11 +225,10 @@ class Changes:
         self._live = self._names.live
         return self._hasher.record_seed(mapper.fingerprint(numbers))
 
-    def column_of(self, stream: str, attribute: str) -> str:
-        """The column of a stream that an attribute comes from."""
+    def source(self, stream: str, attribute: str) -> Source:
+        """Where an attribute of a stream comes from."""
         _, mapper = self._mappers[stream]
-        sources = (source for source, column in mapper.columns.items() if column and column.name == attribute)
-        return next(sources, attribute)
+        return mapper.source(attribute)
 
     # Before a heap of records
 
@@ -315,7 +322,7 @@ class Changes:
         if before is None and not plan.policies and plan.layout != _NO_LAYOUT:  # as good as always in a first run
             after, numbers = Entry(plan.layout, hashes, digests), plan.numbers
         else:
-            after = self._after(said, before, chosen, digests)
+            after = self._after(said, before, chosen, digests, is_all=not held)
             numbers = tuple(plan.numbers[index] for index in chosen)
         lesson = Lesson(key, before, after, numbers, is_after_another)
         update = attributes.update(chosen, records, lesson)
@@ -326,7 +333,8 @@ class Changes:
             self._refreshed.pop(key, None)  # or it would be written over what is learned of this update
         self._pending[key] = lesson
         self._open[key] = _Open(update, attributes, before, earlier, is_after_another)
-        return Change(update, open_.update if open_ is not None else None, held, is_known=before is not None)
+        changed = self._changed(said, before, chosen) if self.is_watched else ()
+        return Change(update, open_.update if open_ is not None else None, held, before is not None, changed)
 
     def forget(self, identity: Identity, but: bytes | None = None) -> list[Lesson]:
         """Take it that the ledger will know nothing of somebody any more, nor what was said of them elsewhere.
@@ -377,15 +385,20 @@ class Changes:
             self._plans.clear()
         is_listed = self._names.listed(numbers, self._live) == numbers
         layout = self._names.layout(numbers) if is_listed else _NO_LAYOUT
-        plan = _Plan(stream, numbers, layout, tuple(range(len(numbers))), policies)
+        hashes = struct.Struct(f"<{len(numbers)}Q")
+        plan = _Plan(stream, numbers, layout, tuple(range(len(numbers))), policies, hashes)
         self._plans[form] = plan
         return plan
 
     def _differing(self, said: _Said, before: Entry) -> tuple[tuple[int, ...], tuple[Held, ...]]:
         """The indexes of the attributes to send, and those held."""
         attributes, plan, hashes = said.attributes, said.plan, said.hashes
-        if before.layout == plan.layout and before.hashes == hashes:
-            return (), ()
+        if before.layout == plan.layout:
+            if before.hashes == hashes:
+                return (), ()
+            if not plan.policies:
+                unpack = plan.hashes.unpack
+                return tuple(compress(plan.all, map(ne, unpack(hashes), unpack(before.hashes)))), ()
         known = self._hashes(before)
         differing = [
             index for index, number in enumerate(plan.numbers) if _at(hashes, index) != known.get(number, NEVER)
@@ -403,6 +416,12 @@ class Changes:
             else:
                 chosen.append(index)
         return tuple(chosen), tuple(held)
+
+    def _changed(self, said: _Said, before: Entry | None, chosen: tuple[int, ...]) -> tuple[str, ...]:
+        """The attributes to be sent of which the ledger knows another value."""
+        known = {} if before is None else self._hashes(before)
+        names, numbers = said.attributes.form.names, said.plan.numbers
+        return tuple(names[index] for index in chosen if known.get(numbers[index], NEVER) != NEVER)
 
     def _hashes(self, entry: Entry) -> dict[int, bytes]:
         """The hash of each attribute that the ledger knows of a person, by number."""
@@ -431,8 +450,10 @@ class Changes:
             self._learned[digest] = None
         return Change(held=held, is_known=True) if held else _NOTHING
 
-    def _after(self, said: _Said, before: Entry | None, chosen: tuple[int, ...], digests: dict[int, bytes]) -> Entry:
-        """What the ledger knows when the chosen attributes are accepted.
+    def _after(
+        self, said: _Said, before: Entry | None, chosen: tuple[int, ...], digests: dict[int, bytes], *, is_all: bool
+    ) -> Entry:
+        """What the ledger knows when the chosen attributes, which may be all that differ, are accepted.
 
         The digests of other streams' records go: they may have said something else of the same attributes.
         """
@@ -441,7 +462,7 @@ class Changes:
         if plan.policies:
             marks = {**marks, **self._marks(said, chosen)}
         layout = plan.layout if before is None else before.layout
-        if len(chosen) == len(plan.all) and layout == plan.layout != _NO_LAYOUT:
+        if is_all and layout == plan.layout != _NO_LAYOUT:  # what was not chosen is as it was
             return Entry(plan.layout, hashes, digests, marks)
         known = {} if before is None else self._hashes(before)
         known.update((plan.numbers[index], _at(hashes, index)) for index in chosen)

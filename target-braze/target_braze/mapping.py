@@ -8,7 +8,7 @@ reads or writes anything.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec import UNSET
 
@@ -70,6 +70,18 @@ def check_prioritization(stream: str, settings: StreamSettings, identifiers: Ite
             f"`streams.{stream}.prioritization: [identified, most_recently_updated]` (or unidentified; Braze does "
             "nothing where that leaves several)."
         )
+
+
+class Source(NamedTuple):
+    """Where an attribute comes from.
+
+    Attributes:
+        column: The column's name in the record.
+        policies: Which policies its settings have, as they call them.
+    """
+
+    column: str
+    policies: tuple[str, ...]
 
 
 @dataclass
@@ -213,6 +225,13 @@ class Mapper:
     def policies(self) -> dict[str, Policy]:
         """Attribute → its policy, of those that have one."""
         return {column.name: column.policy for column in self.columns.values() if column and column.policy}
+
+    def source(self, name: str) -> Source:
+        """Where an attribute comes from."""
+        sources = (source for source, column in self.columns.items() if column and column.name == name)
+        column = next(sources, name)
+        field = self.settings.fields.get(column)
+        return Source(column, field.policies if field else ())
 
     def is_dropped(self, name: str) -> bool:
         """Whether the settings keep an attribute from being sent, whatever columns records have."""

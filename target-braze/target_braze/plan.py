@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from target_braze.changes import Change
+    from target_braze.mapping import Source
     from target_braze.updates import Attributes
 
 HOURLY_LIMIT: Final = 250_000
@@ -63,22 +64,25 @@ class Plan:
             return
         stream = self._streams[attributes.stream]
         stream.known += change.is_known
+        stream.changed.update(change.changed)
         names = change.update.shape.data_points
         for name, value in zip(attributes.form.names, attributes.values, strict=True):
             if name in names:
                 stream.seen[name] += 1
-                stream.changed[name] += change.is_known
                 stream.fractions[name] += LONG_FRACTION.fullmatch(value) is not None
                 stream.whole[name] += _WHOLE.fullmatch(value) is not None
 
     def summary(
-        self, streams: Mapping[str, Mapping[str, Any]], column_of: Callable[[str, str], str], requests_per_second: int
+        self,
+        streams: Mapping[str, Mapping[str, Any]],
+        source_of: Callable[[str, str], Source],
+        requests_per_second: int,
     ) -> dict[str, Any]:
         """What `summary.json` says of the plan.
 
         Args:
             streams: The summary of each stream.
-            column_of: Gives the column of a stream that an attribute comes from.
+            source_of: Tells where an attribute of a stream comes from.
             requests_per_second: The most that the settings allow.
         """
         requests = sum(stream["requests"] for stream in streams.values())
@@ -88,17 +92,20 @@ class Plan:
             "habits": [
                 habit
                 for name, stream in self._streams.items()
-                for habit in self._habits(name, stream, streams[name], column_of)
+                for habit in self._habits(name, stream, streams[name], source_of)
             ],
         }
 
     @staticmethod
     def _habits(
-        name: str, stream: StreamPlan, counted: Mapping[str, Any], column_of: Callable[[str, str], str]
+        name: str, stream: StreamPlan, counted: Mapping[str, Any], source_of: Callable[[str, str], Source]
     ) -> Iterator[dict[str, Any]]:
         known = stream.known + counted["unchanged"] + counted["held"]
         for attribute, seen in stream.seen.most_common():
             changed = stream.changed[attribute]
+            column, policies = source_of(name, attribute)
+            if policies:
+                continue  # somebody has thought about it
             is_frequent = known >= LEAST_PEOPLE and changed > known * MOST
             if RELATIVE_DATE.search(attribute) and stream.whole[attribute] > seen * MOST:
                 what = "counts from today, so that it changes each day for everybody; send the date, or bands of it"
@@ -116,5 +123,5 @@ class Plan:
                 "attribute": attribute,
                 "habit": what,
                 "data_points": counted["attributes"].get(attribute, 0),
-                "settings": settings_line(name, column_of(name, attribute), policy),
+                "settings": settings_line(name, column, policy),
             }

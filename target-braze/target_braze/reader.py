@@ -100,7 +100,8 @@ class MessageReader(GenericSingerReader[bytes]):
     Attributes:
         takers: Stream → what takes its records as JSON; a stream that is not in it takes the SDK's way.
         catch_up: Finishes records that were taken and wait in line; called before anything else happens than that more
-            records are taken, and before it waits for the tap.
+            records are taken.
+        before_waiting: Called before it waits for the tap, which may have nothing to say for hours.
         on_interruption: What to do when reading ends before its end, whatever the reason, before the exception goes on.
     """
 
@@ -108,6 +109,7 @@ class MessageReader(GenericSingerReader[bytes]):
         super().__init__()
         self.takers: dict[str, Take] = {}
         self.catch_up: Callable[[], None] = lambda: None
+        self.before_waiting: Callable[[], None] = lambda: None
         self.on_interruption: Callable[[], None] = lambda: None
 
     @property
@@ -156,7 +158,7 @@ class MessageReader(GenericSingerReader[bytes]):
     ) -> None:
         number = 0
         stream = ""  # of the last record
-        for block in blocks(source, self.catch_up):
+        for block in blocks(source, self.before_waiting):
             begins = _first_bytes(block)
             if (take := self.takers.get(stream)) is not None and (records := _records(block, stream, begins)):
                 counts["RECORD"] += len(records)

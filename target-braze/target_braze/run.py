@@ -114,6 +114,7 @@ class Run:
         self.ahead = MappingAhead(self._ledger.key)
         self._delivery: Delivery | Rehearsal | None = None
         self._plan = Plan() if settings.dry_run else None
+        self.changes.is_watched = settings.dry_run
         if settings.dry_run:
             self._delivery = Rehearsal(self)
             self._emit = _emit_nothing  # a bookmark must not move past what was never sent
@@ -349,7 +350,7 @@ class Run:
         summary = self.tally.summary(time.monotonic() - self._started, dry_run=self._settings.dry_run)
         if self._plan is not None:
             per_second = self._settings.max_requests_per_second
-            summary["plan"] = self._plan.summary(summary["streams"], self.changes.column_of, per_second)
+            summary["plan"] = self._plan.summary(summary["streams"], self.changes.source, per_second)
         return summary
 
     def _submit(self, request: Request, position: int) -> None:

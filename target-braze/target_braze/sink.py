@@ -24,7 +24,7 @@ from singer_sdk.sinks import Sink
 
 from target_braze.compiled import CompiledMapper
 from target_braze.digests import Digests
-from target_braze.errors import InputError
+from target_braze.errors import InputError, TargetBrazeError
 from target_braze.mapped_ahead import Way
 from target_braze.reader import decode_leniently
 from target_braze.statements import mapper_of
@@ -150,15 +150,18 @@ class BrazeSink(Sink):
             read_before: How many records were read before the heap.
         """
         tally, run = self._tally, self._run
-        mapped = {index: self._mapped(records[index], ahead.get(index)) for index in unknown}
+        mapped, broken = self._map_until_broken(records, unknown, ahead)
         described = {index: each.attributes for index, each in mapped.items() if each.attributes is not None}
         people = dict(zip(described, run.changes.fetch(described.values()), strict=True))
         if self._is_of_occurrences:
             run.occurrences.fetch(each for each in mapped.values() if isinstance(each, Mapped))
         discarded = run.changes.discarded
         discarded.clear()
-        queue, heap = list(unknown), frozenset[bytes | None]()
+        queue, heap = list(mapped), frozenset[bytes | None]()
+        end = len(records) if broken is None else unknown[len(mapped)]
         for index in queue:  # it may grow while it is gone through
+            if index >= end:
+                break
             each = mapped.get(index)
             if each is None:
                 tally.unchanged -= 1
@@ -170,6 +173,20 @@ class BrazeSink(Sink):
                 if not heap.isdisjoint(discarded):
                     _queue_again(queue, index, digests, discarded)
                 discarded.clear()
+        if broken is not None:
+            raise broken
+
+    def _map_until_broken(
+        self, records: Sequence[bytes], unknown: Sequence[int], ahead: Mapping[int, MappedAhead | None]
+    ) -> tuple[dict[int, Mapped | Attributes], Exception | None]:
+        """Map records up to one that ends the run: those before it are to be taken all the same."""
+        mapped: dict[int, Mapped | Attributes] = {}
+        try:
+            for index in unknown:
+                mapped[index] = self._mapped(records[index], ahead.get(index))
+        except (TargetBrazeError, MissingKeyPropertiesError) as error:
+            return mapped, error
+        return mapped, None
 
     def _mapped(self, record: bytes, ahead: MappedAhead | None) -> Mapped | Attributes:
         return self._map(record) if ahead is None else self._compiled.attributes(ahead)

@@ -15,7 +15,7 @@ from target_braze.errors import SettingsError
 from target_braze.findings import settings_line
 from target_braze.identities import Identities
 from target_braze.limits import MAX_ITEM_NAME_CHARACTERS, MAX_ITEM_STRING_CHARACTERS, MAX_OBJECT_BYTES
-from target_braze.mapping import MAPPING_VERSION, Mapper, check_prioritization
+from target_braze.mapping import MAPPING_VERSION, Mapper, Source, check_prioritization
 from target_braze.nested import encode, encode_sorted, parsed, undeclared
 from target_braze.object_forms import ITEM_NAME, TRUE, Draft, form_of
 from target_braze.policies import RESUBSCRIPTION, Policy
@@ -95,6 +95,10 @@ class StatementMapper:
     def names(self) -> tuple[str, ...]:
         """What is remembered of records, as far as that is known before them."""
         return ()
+
+    def source(self, name: str) -> Source:
+        """Where what is remembered comes from: no single column."""
+        return Source(name, ())
 
     def is_dropped(self, name: str) -> bool:
         """Whether the settings keep something from being sent: all that the stream's records were before."""

@@ -44,6 +44,7 @@ class TargetBraze(Target):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.message_reader.catch_up = self._catch_up
+        self.message_reader.before_waiting = self._before_waiting
         self.message_reader.on_interruption = self._interrupted
         # Nothing is to be drained; and a signal while the SDK starts a pool of threads for it would end the run with
         # that pool's error in place of the reason.
@@ -77,6 +78,12 @@ class TargetBraze(Target):
         """Let nothing overtake the records that wait to be mapped."""
         if "run" in self.__dict__:
             self.run.ahead.catch_up()
+
+    def _before_waiting(self) -> None:
+        """Leave nothing undone that needs no more records."""
+        self._catch_up()
+        if "run" in self.__dict__:
+            self.run.rest()
 
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         super()._process_schema_message(message_dict)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from target_braze.changes import Change
+from target_braze.mapping import Source
 from target_braze.plan import Plan
 from target_braze.updates import Attributes, Form, Identity
 
@@ -21,13 +22,14 @@ def attributes(days: str = "3", score: str = "0.51", tier: str = '"gold"') -> At
 def plan(*changes: tuple[Attributes, tuple[int, ...]], is_known: bool = True) -> Plan:
     watching = Plan()
     for said, chosen in changes:
-        watching.note(said, Change(said.update(chosen), is_known=is_known))
+        changed = tuple(NAMES[index] for index in chosen) if is_known else ()
+        watching.note(said, Change(said.update(chosen), is_known=is_known, changed=changed))
     return watching
 
 
-def habits(watching: Plan, **counted: Any) -> list[tuple[str, str]]:
+def habits(watching: Plan, policies: tuple[str, ...] = (), **counted: Any) -> list[tuple[str, str]]:
     stream = {"requests": 1, "unchanged": 0, "held": 0, "attributes": {}, **counted}
-    found = watching.summary({"people": stream}, lambda _, name: f"{name}_column", 1000)["habits"]
+    found = watching.summary({"people": stream}, lambda _, name: Source(f"{name}_column", policies), 1000)["habits"]
     return [(habit["attribute"], habit["settings"].split(": ", 3)[3]) for habit in found]
 
 
@@ -68,11 +70,22 @@ def test_what_changes_for_most_people_is_told(unchanged: int, is_known: bool, is
     assert found == ([("tier", "{tier_column: {at_most_every: 7d}}}}")] if is_told else [])
 
 
+def test_what_has_a_policy_is_not_told() -> None:
+    assert habits(plan((attributes(score="0.512464"), (1,))), policies=("tolerance",)) == []
+
+
+def test_an_attribute_that_is_new_to_people_known_is_no_habit() -> None:
+    watching = Plan()
+    for _ in range(20):
+        watching.note(attributes(), Change(attributes().update((2,)), is_known=True))
+    assert habits(watching) == []
+
+
 def test_few_people_say_nothing() -> None:
     assert habits(plan(*[(attributes(), (2,))] * 19)) == []
 
 
 def test_how_long_it_takes() -> None:
     streams = {"people": {"requests": 120_000, "unchanged": 0, "held": 0, "attributes": {}}}
-    told = Plan().summary(streams, lambda _, name: name, 500)
+    told = Plan().summary(streams, lambda _, name: Source(name, ()), 500)
     assert (told["minutes"], told["minutes_at_hourly_limit"]) == (4.0, 28.8)

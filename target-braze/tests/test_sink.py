@@ -66,6 +66,15 @@ def test_records_become_objects(new_target: Any, braze: Any) -> None:
     assert (summary["records"], summary["delivered"]) == (2, 2)
 
 
+def test_records_before_one_that_ends_the_run_are_taken(new_target: Any) -> None:
+    """However many lines arrived at once."""
+    target = new_target(max_objects_per_request=2)
+    bad = b'{"type":"RECORD","stream":"people","record":{"plan":"gold"}}'
+    with pytest.raises(MissingKeyPropertiesError):
+        read(target, SCHEMA, *(record(name) for name in "abcde"), bad, record("f"))
+    assert target.run._packer.position == 5
+
+
 def test_digits_survive(new_target: Any, braze: Any) -> None:
     schema = {**SCHEMA, "schema": {"properties": {"external_id": {"type": "string"}, "n": {"type": "number"}}}}
     target = new_target()
