@@ -14,7 +14,7 @@ from demo.jobs import PROJECT, WORK
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-JOB, QUERY_JOB = "customer-attributes", "recent-buyers"
+JOB, QUERY_JOB, SEGMENT_JOB = "customer-attributes", "recent-buyers", "win-back-campaign"
 EVENTS_JOB, BACK_JOB = "engagement-events", "engagement-attributes"
 
 
@@ -98,6 +98,11 @@ def run(new_orders: int) -> None:
         step.result = f"{JOB}: tap-postgres to target-braze"
     report, summary = jobs.report()
     print("", *screen.outcome(summary), "", sep="\n")
+
+    with screen.step("Meltano run", SEGMENT_JOB) as step:
+        jobs.run(SEGMENT_JOB, variables, step)
+        step.result = f"{SEGMENT_JOB}: {screen.audiences(jobs.report()[1])}"
+    print()
 
     back = come_back(server, bucket, variables)
     taken = {JOB: screen.taken(summary, attributes), BACK_JOB: screen.taken(back, engagement.ATTRIBUTES)}

@@ -64,6 +64,15 @@ def outcome(summary: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def audiences(summary: Mapping[str, Any]) -> str:
+    """Say in words who entered audiences and left them."""
+    found = [pair for stream in summary["streams"].values() for pair in stream.get("audiences", {}).items()]
+    return "; ".join(
+        f"{name} has {counts['members']:,}, {counts['entered']:,} entered, {counts['left']:,} left"
+        for name, counts in found
+    )
+
+
 def taken(summary: Mapping[str, Any], attributes: int) -> str:
     """Say in words what a run sent, and how that compares with sending all it read.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 FOLDER = Path(__file__).parent
-MARKETING_SQL = (FOLDER / "braze_customer_attributes.sql", FOLDER / "recent_buyers.sql")
+MARKETING_SQL = tuple(FOLDER / f"{name}.sql" for name in ("braze_customer_attributes", "recent_buyers", "win_back"))
 
 SHOP_SQL = """
 DROP SCHEMA IF EXISTS marketing, shop CASCADE;

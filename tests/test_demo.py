@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,11 @@ def test_the_demo_delivers_every_customer_and_does_so_again(project: Path) -> No
     assert braze.stats()["profiles"] == CUSTOMERS
     assert braze.stats()["dropped"] == {}
     back = summary(project, "marketing-engagement")
-    assert braze.stats()["data_points"]["total"] == first["data_points"] + back["data_points"]
+    segment = summary(project, "marketing-win_back")
+    members = told(printed, "entered, 0 left")
+    assert segment["streams"]["marketing-win_back"]["audiences"]["win_back"]["members"] == members > 1000
+    points = first["data_points"] + segment["data_points"] + back["data_points"]
+    assert braze.stats()["data_points"]["total"] == points
 
     attributes = braze.values("00004")  # the first customer of CDNOW who ordered more than once
     # all eight types of the mission
@@ -115,6 +120,8 @@ def test_the_demo_delivers_every_customer_and_does_so_again(project: Path) -> No
     assert {each["emails_opened_90_days"] for each in answered} <= {"none", "1", "2 to 4", "5 or more"}
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", each["last_engagement_date"]) for each in answered)
 
+    assert_the_segment_is_divided([attributes for attributes in profiles if attributes.get("win_back")], members)
+
     again = demo(project, "--new-orders", "100")
 
     assert address(again) == address(printed)
@@ -132,6 +139,13 @@ def test_the_demo_delivers_every_customer_and_does_so_again(project: Path) -> No
     assert_nothing_is_sent_without_news(project, address(printed), first["data_points"])
     stopped = demo(project, "--stop")
     assert all(f"{what} stopped" in stopped for what in ("PostgreSQL", "Braze sandbox", "S3 server"))
+
+
+def assert_the_segment_is_divided(profiles: list[dict[str, Any]], members: int) -> None:
+    assert len(profiles) == members
+    treatments = Counter(attributes["win_back_treatment"] for attributes in profiles)
+    assert treatments.keys() == {"email_offer", "push_offer", "control"}
+    assert treatments["control"] < treatments["email_offer"] / 2
 
 
 def assert_only_what_changed_was_sent(second: dict[str, Any], printed: str, all_points: int) -> None:

@@ -15,7 +15,9 @@ import yaml
 PROJECT = Path(__file__).resolve().parent.parent
 MELTANO = Path(sys.executable).with_name("meltano")
 PROJECT_FILE = PROJECT / "meltano.yml"
-JOBS = {"customer-attributes", "recent-buyers", "engagement-events", "engagement-attributes"}
+JOBS = {
+    "customer-attributes", "recent-buyers", "win-back-campaign", "engagement-events", "engagement-attributes",
+}  # fmt: skip
 PRODUCTION = {
     "WAREHOUSE_URL": "postgresql+psycopg2://someone:something@warehouse.example.com/analytics",
     "BRAZE_INSTANCE": "EU-01",

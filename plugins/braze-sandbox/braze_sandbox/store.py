@@ -47,6 +47,13 @@ _WRITE_DEVICE = """INSERT INTO tokens (app_id, token, id, device_id) VALUES (?, 
 _MATCHING = r"""external_id = :text OR external_id LIKE :part ESCAPE '\'
   OR email LIKE :part ESCAPE '\' OR name LIKE :part ESCAPE '\'"""
 
+_HAVING = """ OR id IN (SELECT documents.id FROM documents, json_each(CAST(document AS TEXT)) AS part,
+  json_each(part.value) AS attribute WHERE part.key IN ('custom', 'standard') AND attribute.key = :name AND (
+    CASE WHEN attribute.type IN ('true', 'false') THEN attribute.type ELSE CAST(attribute.value AS TEXT) END = :value
+    OR (attribute.type = 'array'
+      AND EXISTS (SELECT 1 FROM json_each(attribute.value) AS element WHERE element.value = :value))))"""
+"""Who has an attribute of a value, or an array with it: as a segment in Braze asks."""
+
 
 class ProfileStore:
     """All profiles."""
@@ -303,4 +310,7 @@ def _search(text: str) -> tuple[str, dict[str, str]]:
     if not text:
         return "", {}
     part = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"WHERE {_MATCHING}", {"text": text, "part": f"%{part}%"}
+    name, equals, value = (each.strip() for each in text.partition("="))
+    if not (name and equals):
+        return f"WHERE {_MATCHING}", {"text": text, "part": f"%{part}%"}
+    return f"WHERE {_MATCHING}{_HAVING}", {"text": text, "part": f"%{part}%", "name": name, "value": value}

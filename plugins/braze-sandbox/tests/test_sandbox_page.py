@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
@@ -316,3 +317,29 @@ def test_what_is_not_there_is_404(braze: Client, path: str) -> None:
     answer = braze.session.get(braze.address + path, timeout=20)
     assert answer.status_code == 404
     assert "No such" in answer.text
+
+
+def test_people_are_found_by_an_attribute_of_a_value(braze: Client) -> None:
+    braze.attributes(
+        {"external_id": "one", "win_back": True, "audiences": ["gold", "new"], "visits": 3},
+        {"external_id": "two", "win_back": False, "audiences": ["new"], "visits": 31, "first_name": "Ada"},
+        {"external_id": "a=b"},
+    )
+
+    def found(search: str) -> list[str]:
+        page = fetched(braze, f"/?search={quote(search)}")
+        return sorted(re.findall(r"<td>(one|two|a=b)</td>", page))
+
+    assert found("win_back = true") == ["one"]
+    assert found("win_back=false") == ["two"]
+    assert found("audiences = new") == ["one", "two"]
+    assert found("audiences = gold") == ["one"]
+    assert found("visits = 3") == ["one"]
+    assert found("first_name = Ada") == ["two"]
+    assert found("a=b") == ["a=b"]
+    assert found("win_back = ") == []
+    assert found("nothing = true") == []
+    [profile] = braze.profiles(external_id="one")
+    page = fetched(braze, f"/profiles/{profile['braze_id']}")
+    [link] = re.findall(r'href="(/[?]search=[^"]*)">who else', page)
+    assert "1 profile found" in text_of(fetched(braze, html.unescape(link)))
