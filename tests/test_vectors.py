@@ -4,12 +4,15 @@ A vector is an entry of `vectors/*.yaml`; `docs/vectors.md` lists them. What an 
 
 - `id`, `says` (one sentence), `class` (A: any client must; B: a good convention; X: a peer's defect, to be done
   better), `differs` (where we do otherwise, and why).
-- `settings` of the target; `braze`: `settings` and `faults` of the sandbox, and what it has `known` before.
+- `settings` of the target; `braze`: `settings` and `faults` of the sandbox, and what it has before: what is `known` of
+  people, `catalogs`, and their `items`.
 - `schema` (column: word of `TYPES`) and `records`, of the stream `people`; or `input`, with both for each stream. A
-  record with `record` and `repeat` or `arrays` is made here, `{n}` in it counts from 1.
+  record with `record` and `repeat`, `arrays` or `texts` is made here, `{n}` in it counts from 1.
 - `expect`: see `CHECKS`. Exit code 0 and a STATE at the end are expected unless it says otherwise, and every run is
   held to the laws of `laws_broken`.
 - `any_order`: the requests may arrive in another order than they are written down in.
+- `then`: later runs, with the same ledger and the same sandbox. Each says what is not as in the run before: `settings`
+  (one by one), `records` or `input` (a stream's schema only where it is another), and its own `braze` and `expect`.
 """
 
 from __future__ import annotations
@@ -32,25 +35,16 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 DOCUMENT = HERE.parent / "docs" / "vectors.md"
-WANTED = {
-    f"C{number:02}"
-    for numbers in (
-        range(1, 8),
-        range(11, 25),
-        (34,),
-        range(37, 42),
-        range(49, 59),
-        (61, 63, 64, 82, 85),
-    )
-    for number in numbers
-}
-KEYS = {"id", "says", "class", "differs", "settings", "braze", "schema", "records", "input", "any_order", "expect"}
+ALL = {f"C{number:02}" for number in range(1, 86)}
+STEP_KEYS = {"settings", "braze", "schema", "records", "input", "any_order", "expect"}
+KEYS = {"id", "says", "class", "differs", "then"} | STEP_KEYS
 TYPES: dict[str, Any] = {
     **{name: {"type": [name, "null"]} for name in ("string", "integer", "number", "boolean", "array", "object")},
     "date": {"type": ["string", "null"], "format": "date"},
     "date-time": {"type": ["string", "null"], "format": "date-time"},
     "any": {},
 }
+OWN_OF_COHORTS = {"partner_api_key", "client_secret", "created_at"}
 FAR = 1_000_000_000
 
 
@@ -72,12 +66,14 @@ each_vector = pytest.mark.parametrize("vector", VECTORS, ids=[vector["id"] for v
 
 @dataclass
 class Seen:
-    """What became of a vector.
+    """What became of a run.
 
     Attributes:
-        outcome: How the run ended; an `Outcome` of conftest.
-        requests: What the sandbox recorded of the run.
+        outcome: How it ended; an `Outcome` of conftest.
+        requests: What the sandbox recorded of it.
         profiles: What the sandbox has, as `plain_profile` puts it.
+        catalogs: The sandbox's catalogs: name → id → item.
+        cohorts: The sandbox's cohorts: id → external ids of who is in it.
         stats: What the sandbox counted.
         state: The STATE that went in at the end.
     """
@@ -85,6 +81,8 @@ class Seen:
     outcome: Any
     requests: list[dict[str, Any]]
     profiles: list[dict[str, Any]]
+    catalogs: dict[str, dict[str, Any]]
+    cohorts: dict[str, list[str | None]]
     stats: dict[str, Any]
     state: dict[str, Any]
 
@@ -95,18 +93,36 @@ def made(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield item
         return
     template = json.dumps(item["record"])
+    texts = {name: "m" * characters for name, characters in item.get("texts", {}).items()}
     for n in range(1, item.get("repeat", 1) + 1):
         arrays = {
             name: [str(place % 10) * size["characters"] for place in range(size["items"])]
             for name, size in item.get("arrays", {}).items()
         }
-        yield {**json.loads(template.replace("{n}", str(n))), **arrays}
+        yield {**json.loads(template.replace("{n}", str(n))), **arrays, **texts}
 
 
-def messages(vector: dict[str, Any], state: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def runs_of(vector: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Each run of a vector, with all it needs; see `then` above."""
+    run = {name: value for name, value in vector.items() if name in STEP_KEYS}
+    run["input"] = inputs(run, {})
+    yield run
+    for later in vector.get("then", ()):
+        settings = {**run.get("settings", {}), **later.get("settings", {})}
+        run = {**later, "settings": settings, "input": inputs(later, run["input"])}
+        yield run
+
+
+def inputs(run: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """Stream → its schema and records."""
+    given = {name: run[name] for name in ("schema", "records") if name in run}
+    streams: dict[str, Any] = run.get("input") or ({"people": given} if given else before)
+    return {name: {**before.get(name, {}), **stream} for name, stream in streams.items()}
+
+
+def messages(run: dict[str, Any], state: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The target's input."""
-    streams = vector.get("input") or {"people": {"schema": vector["schema"], "records": vector["records"]}}
-    for name, stream in streams.items():
+    for name, stream in run["input"].items():
         columns = {column: TYPES[word] for column, word in stream["schema"].items()}
         yield {"type": "SCHEMA", "stream": name, "schema": {"properties": columns}, "key_properties": []}
         for item in stream["records"]:
@@ -115,24 +131,52 @@ def messages(vector: dict[str, Any], state: dict[str, Any]) -> Iterator[dict[str
     yield {"type": "STATE", "value": state}
 
 
-def run(vector: dict[str, Any], sandbox: Any, target: Any) -> Seen:
-    braze = vector.get("braze", {})
-    before = 0
+def run_all(vector: dict[str, Any], sandbox: Any, target: Any) -> list[Seen]:
+    """Run a vector's runs one after the other."""
     sandbox.reset()
+    prepare(vector.get("braze", {}), sandbox)
+    seen, before = [], len(sandbox.requests())
+    for number, run in enumerate(runs_of(vector), 1):
+        braze = run.get("braze", {})
+        sandbox.settings(**braze.get("settings", {}))
+        sandbox.faults(*braze.get("faults", ()))
+        state = {"bookmarks": {"people": {"replication_key_value": f"{vector['id']}.{number}"}}}
+        outcome = target.run(run.get("settings", {}), messages(run, state))
+        requests = sandbox.requests()[before:]
+        before += len(requests)
+        seen.append(
+            Seen(
+                outcome,
+                requests,
+                in_order(plain_profile(profile) for profile in sandbox.profiles(limit=1000)),
+                {name: sandbox.catalog_items(name) for name in sandbox.catalogs()},
+                {each["cohort_id"]: members(sandbox, each) for each in sandbox.cohorts()},
+                sandbox.stats(),
+                state,
+            )
+        )
+    return seen
+
+
+def prepare(braze: dict[str, Any], sandbox: Any) -> None:
+    """Put into the sandbox what it has before the first run."""
     if "known" in braze:
         sandbox.track(**braze["known"]).raise_for_status()
-        before = len(sandbox.requests())
-    sandbox.settings(**braze.get("settings", {}))
-    sandbox.faults(*braze.get("faults", ()))
-    state = {"bookmarks": {"people": {"replication_key_value": vector["id"]}}}
-    outcome = target.run(vector.get("settings", {}), messages(vector, state))
-    profiles = [plain_profile(profile) for profile in sandbox.profiles()]
-    return Seen(outcome, sandbox.requests()[before:], in_order(profiles), sandbox.stats(), state)
+    if "catalogs" in braze:
+        sandbox.post("/catalogs", {"catalogs": braze["catalogs"]}).raise_for_status()
+    for name, items in braze.get("items", {}).items():
+        sandbox.send("PUT", f"/catalogs/{name}/items", {"items": items}).raise_for_status()
+
+
+def members(sandbox: Any, cohort: dict[str, Any]) -> list[str | None]:
+    """Who is in a cohort."""
+    found: list[str | None] = sandbox.cohort_members(cohort["partner"], cohort["cohort_id"])
+    return found
 
 
 def plain_profile(profile: dict[str, Any]) -> dict[str, Any]:
     """A profile without times and without what it has nothing of."""
-    plain = {name: profile[name] for name in ("external_id", "user_aliases", "attributes")}
+    plain = {name: profile[name] for name in ("external_id", "user_aliases", "attributes", "subscription_groups")}
     for name in ("events", "purchases"):
         plain[name] = {summary["name"]: summary["count"] for summary in profile[name]}
     return {name: value for name, value in plain.items() if value}
@@ -145,16 +189,16 @@ def in_order(items: Iterable[Any]) -> list[Any]:
 @pytest.fixture(scope="module")
 def seen(
     request: pytest.FixtureRequest, sandboxes: list[Any], make_target: Callable[[Any], Any]
-) -> Iterator[Callable[[dict[str, Any]], Seen]]:
+) -> Iterator[Callable[[dict[str, Any]], list[Seen]]]:
     """What became of a vector. Those that were asked for run once each, as many at a time as there are sandboxes."""
     free: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for sandbox in sandboxes:
         free.put(sandbox)
 
-    def result(vector: dict[str, Any]) -> Seen:
+    def result(vector: dict[str, Any]) -> list[Seen]:
         sandbox = free.get()
         try:
-            return run(vector, sandbox, make_target(sandbox))
+            return run_all(vector, sandbox, make_target(sandbox))
         finally:
             free.put(sandbox)
 
@@ -250,10 +294,23 @@ def says(text: str, expected: dict[str, list[str]]) -> bool:
     )
 
 
+def called(request: dict[str, Any]) -> str:
+    return f"{request['method']} {request['path']}"
+
+
+def plain_body(request: dict[str, Any]) -> dict[str, Any]:
+    """A body without what is another in each run, or a key."""
+    return {name: value for name, value in request["body"].items() if name not in OWN_OF_COHORTS}
+
+
 CHECKS: dict[str, Callable[[Any, Seen], bool]] = {
     "exit": lambda expected, seen: seen.outcome.exit == expected,
     # bodies as recorded, all of them, in the order of arrival
     "requests": lambda expected, seen: [request["body"] for request in seen.requests] == expected,
+    # the same with where they went: method and path → body, without keys and the time of the run
+    "calls": lambda expected, seen: [{called(request): plain_body(request)} for request in seen.requests] == expected,
+    # only where they went
+    "called": lambda expected, seen: [called(request) for request in seen.requests] == expected,
     # array → objects, for each request
     "objects": lambda expected, seen: [request["objects"] for request in seen.requests] == expected,
     "statuses": lambda expected, seen: [request["status"] for request in seen.requests] == expected,
@@ -264,6 +321,10 @@ CHECKS: dict[str, Callable[[Any, Seen], bool]] = {
     "together": lambda expected, seen: all_together(seen.requests, expected),
     # everybody Braze has in the end, with everything
     "profiles": lambda expected, seen: seen.profiles == in_order(expected),
+    # name → id → item, all of them
+    "catalogs": lambda expected, seen: seen.catalogs == expected,
+    # id → external ids of who is in it, all of them
+    "cohorts": lambda expected, seen: seen.cohorts == expected,
     "stats": lambda expected, seen: holds(seen.stats, expected),
     # all lines of rejected.jsonl; `stream` and `object` are compared where they are given
     "rejected": lambda expected, seen: rejected_as(expected, seen.outcome.rejections),
@@ -275,17 +336,19 @@ CHECKS: dict[str, Callable[[Any, Seen], bool]] = {
 }
 
 
-def unmet(expect: dict[str, Any], vector: dict[str, Any], seen: Seen) -> list[str]:
+def unmet(expect: dict[str, Any], run: dict[str, Any], seen: Seen) -> list[str]:
     """The names of the expectations that were not met."""
-    if vector.get("any_order"):
+    if run.get("any_order"):
         seen = replace(seen, requests=matched(seen.requests, expect["requests"]))
     return [name for name, expected in {"exit": 0, **expect}.items() if not CHECKS[name](expected, seen)]
 
 
-def laws_broken(vector: dict[str, Any], seen: Seen, key: str) -> list[str]:
+def laws_broken(run: dict[str, Any], seen: Seen, key: str) -> list[str]:
     """What every run must keep to and this one did not."""
     outcome, summary = seen.outcome, seen.outcome.summary
-    records = sum(message["type"] == "RECORD" for message in messages(vector, {}))
+    records = sum(message["type"] == "RECORD" for message in messages(run, {}))
+    maps = run.get("settings", {}).get("stream_maps", {})
+    records *= 1 + sum("__source__" in each for each in maps.values())  # a stream that is made of another
     ends = ("delivered", "unchanged", "held", "rejected", "unfinished")
     whole = [line for line in outcome.rejections if line["attribute"] is None]
     laws = {
@@ -306,22 +369,23 @@ def laws_broken(vector: dict[str, Any], seen: Seen, key: str) -> list[str]:
 
 
 @each_vector
-def test_vector(vector: dict[str, Any], seen: Callable[[dict[str, Any]], Seen], api_key: str) -> None:
-    result = seen(vector)
+def test_vector(vector: dict[str, Any], seen: Callable[[dict[str, Any]], list[Seen]], api_key: str) -> None:
+    for number, (run, result) in enumerate(zip(runs_of(vector), seen(vector), strict=True), 1):
+        broken = unmet(run["expect"], run, result) + laws_broken(run, result, api_key)
 
-    broken = unmet(vector["expect"], vector, result) + laws_broken(vector, result, api_key)
-
-    assert not broken, f"{vector['says']}\n{broken}\n{as_text(result)}"
+        assert not broken, f"{vector['says']}\nrun {number}: {broken}\n{as_text(result)}"
 
 
 def as_text(seen: Seen) -> str:
-    """What became of a vector, in as many characters as a person reads."""
+    """What became of a run, in as many characters as a person reads."""
     shown = {
-        "requests": [request["body"] for request in seen.requests],
+        "requests": [(called(request), request["body"]) for request in seen.requests],
         "statuses": [request["status"] for request in seen.requests],
         "times": [(request["arrived"], request["answered"]) for request in seen.requests],
         "sizes": [request["headers"].get("content-length") for request in seen.requests],
         "profiles": seen.profiles,
+        "catalogs": seen.catalogs,
+        "cohorts": seen.cohorts,
         "rejected": seen.outcome.rejections,
         "summary": seen.outcome.summary,
         "states": seen.outcome.states,
@@ -354,24 +418,25 @@ def changed(expect: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[s
 
 
 @each_vector
-def test_expectation_decides(vector: dict[str, Any], seen: Callable[[dict[str, Any]], Seen]) -> None:
+def test_expectation_decides(vector: dict[str, Any], seen: Callable[[dict[str, Any]], list[Seen]]) -> None:
     """Each single value of an expectation is looked at: with another in its place, the vector fails."""
-    result = seen(vector)
-
     idle = [
         path
-        for path, value in changes(vector["expect"])
-        if not unmet(changed(vector["expect"], path, value), vector, result)
+        for run, result in zip(runs_of(vector), seen(vector), strict=True)
+        for path, value in changes(run["expect"])
+        if not unmet(changed(run["expect"], path, value), run, result)
     ]
 
     assert idle == []
 
 
-def test_each_wanted_vector_is_there_once() -> None:
-    ids = [vector["id"] for vector in VECTORS]
+def test_each_vector_is_run_once_or_listed_with_its_reason() -> None:
+    ids = [
+        *(str(vector["id"]) for vector in VECTORS),
+        *(row.split(" | ")[0].removeprefix("| ") for row in rows("left")),
+    ]
 
-    assert len(ids) == len(set(ids))
-    assert set(ids) == WANTED
+    assert sorted(ids) == sorted(ALL)
 
 
 @each_vector
@@ -379,16 +444,22 @@ def test_entry_is_well_formed(vector: dict[str, Any]) -> None:
     assert vector.keys() <= KEYS
     assert vector["says"].endswith(".")
     assert vector["class"] in {"A", "B", "X"}
-    assert vector["expect"].keys() <= CHECKS.keys()
-    assert vector["expect"].keys() & {"requests", "objects", "rejected", "exit"}
+    for later in vector.get("then", ()):
+        assert later.keys() <= STEP_KEYS
+    for run in runs_of(vector):
+        assert run["expect"].keys() <= CHECKS.keys()
+        assert run["expect"].keys() & {"requests", "calls", "called", "objects", "rejected", "exit"}
     assert vector["class"] != "X" or "differs" in vector, "a peer's defect: say what is done instead"
 
 
-def test_document_says_what_the_data_say() -> None:
-    lines = DOCUMENT.read_text(encoding="utf-8").splitlines()
-    rows = [line for line in lines if line.startswith("| C")]
+def rows(which: str) -> list[str]:
+    """The lines of a table of the document: of what is run, or of what is left out."""
+    run, left = DOCUMENT.read_text(encoding="utf-8").split("\n## What does not apply\n")
+    return [line for line in {"run": run, "left": left}[which].splitlines() if line.startswith("| C")]
 
-    assert rows == [
+
+def test_document_says_what_the_data_say() -> None:
+    assert rows("run") == [
         f"| {vector['id']} | {vector['says']} | {vector['class']} | {vector.get('differs', '-')} |"
         for vector in VECTORS
     ]
