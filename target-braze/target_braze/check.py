@@ -23,13 +23,14 @@ from singer_sdk.exceptions import ConfigValidationError, InvalidJSONSchema
 from singer_sdk.mapper import RemoveRecordTransform
 
 from target_braze import sandbox
+from target_braze.audiences import Audiences
 from target_braze.braze_attributes import BrazeAttribute, read_attributes
 from target_braze.comparison import MappedStream, compared
 from target_braze.errors import DeliveryError, InputError, SettingsError, TargetBrazeError
 from target_braze.findings import MARKS, PLAIN_MARKS, Finding, Level, as_json, heading, is_good, verdict
 from target_braze.inquiry import MAX_PAGES, Inquiry, Reply
 from target_braze.mapped_streams import TOPIC as MAPPING
-from target_braze.mapped_streams import mapped, named_in_settings, unknown_names
+from target_braze.mapped_streams import mapped, misfits, named_in_settings, unknown_names, unknown_streams
 from target_braze.reader import MessageReader
 from target_braze.responses import Action, resolve
 from target_braze.target import TargetBraze
@@ -283,6 +284,7 @@ def _mapped_from_schemas(target: TargetBraze, reading: SchemaReading) -> tuple[l
     streams: list[MappedStream] = []
     found: list[Finding] = []
     schemas: dict[str, Any] = {}
+    audiences = Audiences(target.settings.audiences)
     for name, message in reading.messages.items():
         try:
             target.mapper.register_raw_stream_schema(name, message["schema"], message.get("key_properties"))
@@ -299,7 +301,10 @@ def _mapped_from_schemas(target: TargetBraze, reading: SchemaReading) -> tuple[l
             sent = sum(column is not None for column in stream.columns)
             columns = f"{sent} of {len(schema['properties'])} columns are sent"
             found += errors or [Finding(Level.OK, MAPPING, columns, alias)]
+            if not errors:
+                found += misfits(alias, schema, target.settings.stream(alias), audiences)
     found += unknown_names(target.settings, schemas)
+    found += unknown_streams(audiences.all, list(schemas))
     if reading.is_cut:
         text = "reading stopped before the end of the input: a stream that comes later is not checked."
         found.append(Finding(Level.NOTE, "streams", text, advice="--read-seconds reads on for longer."))

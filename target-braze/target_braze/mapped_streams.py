@@ -14,6 +14,7 @@ from target_braze.comparison import MappedStream
 from target_braze.errors import InputError, SettingsError
 from target_braze.findings import Finding, Level
 from target_braze.layouts import LAYOUTS
+from target_braze.memberships import Memberships, check_kind
 from target_braze.schema import Schema, columns
 from target_braze.standard_fields import lookalike_of
 from target_braze.statements import mapper_of
@@ -22,10 +23,12 @@ from target_braze.updates import TRACKED, ObjectKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from target_braze.audiences import Audience, Audiences
     from target_braze.settings import Settings
     from target_braze.stream_settings import StreamSettings
 
 TOPIC = "mapping"
+AUDIENCES = "audiences"
 
 
 def mapped(stream: str, schema: Schema, settings: StreamSettings) -> tuple[MappedStream, list[Finding]]:
@@ -46,6 +49,28 @@ def mapped(stream: str, schema: Schema, settings: StreamSettings) -> tuple[Mappe
         plan, found = _planned(stream, schema, settings, checks_identifiers=True)
         return MappedStream(stream, tuple(plan), is_attributes), found or [_error(stream, error)]
     return MappedStream(stream, tuple(mapper.columns.values()), is_attributes), []
+
+
+def misfits(stream: str, schema: Schema, settings: StreamSettings, audiences: Audiences) -> list[Finding]:
+    """What a run would stop at in the audiences of a stream that can be mapped."""
+    try:
+        found = audiences.of_stream(stream)
+        if found:
+            check_kind(found, stream, settings)
+            Memberships(found, stream, schema, settings, mapper_of(stream, schema, settings).names)
+    except SettingsError as error:
+        return [Finding(Level.ERROR, AUDIENCES, str(error), stream)]
+    return []
+
+
+def unknown_streams(audiences: Sequence[Audience], streams: Sequence[str]) -> Iterator[Finding]:
+    """The audiences of which no stream came."""
+    for audience in audiences:
+        if not any(fnmatchcase(stream, audience.stream) for stream in streams):
+            similar = _similar(audience.stream, streams)
+            meant = f"; is {similar!r} meant?" if similar else ", which may well be for another tap."
+            text = f"no stream that came matches `{audience.place}.stream`, {audience.stream!r}{meant}"
+            yield Finding(Level.NOTE, AUDIENCES, text)
 
 
 def named_in_settings(pattern: str, settings: StreamSettings) -> tuple[MappedStream, list[Finding]]:

@@ -587,6 +587,17 @@ def test_help_names_it(shell: Shell) -> None:
     assert "check" in out
 
 
+def test_an_audience_that_does_not_fit_its_stream_is_found(checked: Any) -> None:
+    audience = {"name": "gold", "stream": "people", "where": {"field": "plan", "gt": 5}}
+    done = checked(schema(plan=STRING), audiences=[audience])
+    assert not done.is_good
+    [text] = done.found("audiences", "error")
+    assert "`audiences[0].where.gt`" in text
+    done = checked(schema(plan=STRING), audiences=[{"name": "gold", "stream": "poeple"}])
+    [text] = done.found("audiences", "note")
+    assert "is 'people' meant?" in text
+
+
 def test_another_word_is_refused(shell: Shell) -> None:
     process = shell.start("--config", str(shell.config), "chekc")
     _, log = process.communicate("", timeout=60)
