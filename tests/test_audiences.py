@@ -156,6 +156,29 @@ def test_nobody_leaves_by_a_table_that_broke_off(target: Target, sandbox: Sandbo
     assert members(sandbox) == BIG_ONES
 
 
+def test_nobody_leaves_by_the_second_half_of_a_table(target: Target, sandbox: Sandbox) -> None:
+    """The tap dies in the middle, which the target cannot see, and goes on there in the next run."""
+    activation = {"type": "ACTIVATE_VERSION", "stream": "people", "version": 2}
+    target.run(settings(BIG), table(EVERYBODY, version=1))
+    target.run(settings(BIG), table(EVERYBODY[:8], is_broken=True))
+    outcome = target.run(settings(BIG), [*table(EVERYBODY[8:], is_broken=True), activation])
+    assert counts(outcome) == {"stayed": 4, "members": 4}
+    outcome = target.run(settings(BIG), [*table(EVERYBODY[:9], is_broken=True), {**activation, "version": 3}])
+    assert counts(outcome) == {"left": 1, "stayed": 3, "members": 3}
+    assert members(sandbox) == BIG_ONES - {"person-9"}
+
+
+def test_a_record_that_was_deleted_at_its_source_is_no_member(target: Target, sandbox: Sandbox) -> None:
+    columns = {**COLUMNS, "_sdc_deleted_at": {"type": ["null", "string"], "format": "date-time"}}
+    schema = {**SCHEMA, "schema": {"properties": columns}}
+    clear = settings(BIG, streams={"people": {"on_delete": "clear"}})
+    target.run(clear, [schema, *table(EVERYBODY)[1:]])
+    deleted = table([person(9, _sdc_deleted_at="2026-11-25T00:00:00Z")])[1:]
+    outcome = target.run(clear, [schema, *deleted])
+    assert counts(outcome) == {"left": 1, "stayed": 3, "members": 3}
+    assert custom(sandbox, 9) == {"big": False}
+
+
 def test_too_many_who_leave_are_a_question(target: Target, sandbox: Sandbox) -> None:
     audience = {**FULL, "max_leaving": "20%"}
     target.run(settings(audience), table(EVERYBODY))

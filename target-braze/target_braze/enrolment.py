@@ -340,7 +340,8 @@ class Enrolment:
         known = [None if value is None else entries.decode(value) for value in values]
         out = [key for (key, seed), entry in zip(left, known, strict=True) if not self._flags.may_be_in(entry, seed)]
         self._roll.strike(out)
-        self._book.is_open, self._book.open_version = False, None
+        if self.presence.is_whole:
+            self._book.is_open, self._book.open_version = False, None
         if self.presence.version is not None:
             self._book.version = self.presence.version
         self._keep()

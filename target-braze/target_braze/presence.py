@@ -35,7 +35,7 @@ class Book(msgspec.Struct, array_like=True):
 
     Attributes:
         version: The last version that was activated, if one ever was.
-        is_open: Whether a run took records of it and did not end well.
+        is_open: Whether a run took records of it, and did not end well or came to no end of it.
         open_version: The version of that run's table, if it said so.
         members: Audience → how many people were in it at the end of the last run that ended well.
     """
@@ -93,6 +93,11 @@ class Presence:
     def is_read(self) -> bool:
         """Whether it was read to its end."""
         return self._is_at_end
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it began and was read to its end; if not, the next run may go on where this one ended."""
+        return self._has_records and self._is_at_end
 
     @property
     def is_new_version(self) -> bool:

@@ -71,5 +71,14 @@ class TestWhetherItCounts:
         seen.activate(3)
         assert seen.is_new_version is is_new
 
+    def test_a_table_without_records_is_none_that_began(self) -> None:
+        seen = presence()
+        seen.state_came()
+        assert seen.is_read
+        assert not seen.is_whole
+        seen.begin()
+        seen.state_came()
+        assert seen.is_whole
+
     def test_no_version_is_none_of_a_new_table(self) -> None:
         assert not presence().is_new_version
