@@ -319,7 +319,7 @@ EXACT = {
 
 
 @pytest.mark.parametrize("crash", EXACT.values(), ids=EXACT)
-@pytest.mark.parametrize("in_doubt", ["resend", "hold"])
+@pytest.mark.parametrize("in_doubt", [pytest.param("resend", marks=pytest.mark.soak), "hold"])
 def test_killed_outside_the_window_each_event_is_there_once(
     pipeline: Pipeline, crash: tuple[str, str, int], in_doubt: str
 ) -> None:
@@ -374,7 +374,7 @@ CERTAIN: dict[str, list[dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("faults", CERTAIN.values(), ids=CERTAIN)
-@pytest.mark.parametrize("in_doubt", ["resend", "hold"])
+@pytest.mark.parametrize("in_doubt", [pytest.param("resend", marks=pytest.mark.soak), "hold"])
 def test_where_braze_certainly_did_nothing_each_event_is_there_once(
     pipeline: Pipeline, faults: list[dict[str, Any]], in_doubt: str
 ) -> None:
