@@ -522,20 +522,18 @@ class Changes:
 
     # On the delivery's thread
 
-    def accepted(self, lessons: Iterable[Lesson]) -> None:
+    def accepted(self, lessons: Sequence[Lesson]) -> None:
         """Learn what Braze accepted (invariant 2)."""
-        items: list[tuple[bytes, bytes]] = []
-        ended = []
+        learned = [(lesson, lesson.after) for lesson in lessons if not lesson.is_after_another]
+        self._store.put_many([(lesson.key, entries.encode(after)) for lesson, after in learned])
+        self._ended.extend([(lesson, True) for lesson, _ in learned])
+        if len(learned) == len(lessons):  # as good as always
+            return
         for lesson in lessons:
-            after = lesson.after
-            if lesson.is_after_another:
-                self._store.put_many(items)  # the other may be among them
-                items.clear()
+            if lesson.is_after_another:  # the other may be among those above
                 after = self._reconciled(lesson)
-            items.append((lesson.key, entries.encode(after)))
-            ended.append((lesson, after is lesson.after))
-        self._store.put_many(items)
-        self._ended.extend(ended)
+                self._store.put_many([(lesson.key, entries.encode(after))])
+                self._ended.append((lesson, after is lesson.after))
 
     def forgotten(self, lessons: Sequence[Lesson]) -> None:
         """Forget what Braze no longer has, or has otherwise (invariant 2)."""

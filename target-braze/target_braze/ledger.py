@@ -232,8 +232,9 @@ class Ledger:
             LedgerError: If it cannot be written.
         """
         pairs: list[Pair] = [(_META + name.encode(), value) for name, value in (meta or {}).items()]
-        keys, values = zip(*items, strict=True) if (items := list(items)) else ((), ())
-        pairs += zip([_IDENTITY + key for key in keys], self._cover.cover(values), strict=True)
+        items = list(items)
+        covered = self._cover.cover([value for _, value in items])
+        pairs += [(_IDENTITY + key, value) for (key, _), value in zip(items, covered, strict=True)]
         if pairs:
             self._write(pairs)
 

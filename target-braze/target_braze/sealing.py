@@ -11,6 +11,7 @@ differs for each person, so that equal blocks tell no more than that one person'
 from __future__ import annotations
 
 import hashlib
+import threading
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -21,11 +22,11 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _BLOCK: Final = 16
-_END: Final = b"\x80"
-"""Marks the end of what is covered; zeros fill the block behind it (ISO/IEC 7816-4)."""
+_FILLS: Final = [b"\x80" + bytes(-(length + 1) % _BLOCK) for length in range(_BLOCK)]
+"""Length beyond whole blocks → what marks the end of a value and fills its last block (ISO/IEC 7816-4)."""
 
 
 class Sealer:
@@ -66,18 +67,24 @@ class Cover:
         cipher = Cipher(AES(hashlib.blake2b(key=key, digest_size=32, person=b"cover").digest()), ECB())  # noqa: S305 - see above
         self._encrypt = cipher.encryptor().update
         self._decrypt = cipher.decryptor().update
+        self._lock = threading.Lock()
+        """Both threads cover, and a cipher at work refuses another caller."""
 
     def cover(self, values: Sequence[bytes]) -> list[bytes]:
         """Values as they may be kept; up to 16 bytes longer each."""
-        filled = [value + _END + bytes(-(len(value) + 1) % _BLOCK) for value in values]
-        return _parts(self._encrypt(b"".join(filled)), list(map(len, filled)))
+        filled = [value + _FILLS[len(value) % _BLOCK] for value in values]
+        with self._lock:
+            covered = self._encrypt(b"".join(filled))
+        return _parts(covered, map(len, filled))
 
     def uncover(self, values: Sequence[bytes]) -> list[bytes]:
         """What was covered; nothing of what no cover made."""
         lengths = [len(value) - len(value) % _BLOCK for value in values]
         whole = [value[:length] for value, length in zip(values, lengths, strict=True)]
-        return [part.rstrip(b"\0")[:-1] for part in _parts(self._decrypt(b"".join(whole)), lengths)]
+        with self._lock:
+            uncovered = self._decrypt(b"".join(whole))
+        return [part.rstrip(b"\0")[:-1] for part in _parts(uncovered, lengths)]
 
 
-def _parts(joined: bytes, lengths: Sequence[int]) -> list[bytes]:
+def _parts(joined: bytes, lengths: Iterable[int]) -> list[bytes]:
     return [joined[start:end] for start, end in pairwise(accumulate(lengths, initial=0))]
