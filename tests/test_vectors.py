@@ -437,6 +437,7 @@ def test_each_vector_is_run_once_or_listed_with_its_reason() -> None:
     ]
 
     assert sorted(ids) == sorted(ALL)
+    assert f"Of the {len(ALL)} that were found, {len(VECTORS)} are run;" in DOCUMENT.read_text(encoding="utf-8")
 
 
 @each_vector
