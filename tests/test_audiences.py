@@ -110,7 +110,7 @@ def test_arrays_hold_all_audiences_of_a_person(target: Target, sandbox: Sandbox)
 
 
 def test_a_stream_may_be_about_nothing_but_memberships(target: Target, sandbox: Sandbox) -> None:
-    only = {"streams": {"people": {"only": []}}}
+    only: dict[str, Any] = {"streams": {"people": {"only": []}}}
     target.run(settings(BIG, **only), table(EVERYBODY))
     assert {profile["external_id"] for profile in sandbox.profiles()} == BIG_ONES
     assert custom(sandbox, 9) == {"big": True}

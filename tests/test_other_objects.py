@@ -17,7 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from conftest import Outcome, Sandbox, Target
+    from tests.conftest import Outcome, Sandbox, Target
 
 GROUP, OTHER_GROUP = "3f2a0000-0000-4000-8000-000000000001", "3f2a0000-0000-4000-8000-000000000002"
 DYING = str(Path(__file__).with_name("dying_target.py"))
@@ -158,7 +158,7 @@ def test_each_kind_goes_where_it_belongs_and_once(target: Target, sandbox: Sandb
     assert "key" not in first.stderr
 
 
-FAULTS = {
+FAULTS: dict[str, dict[str, Any]] = {
     "429": {"kind": "status", "status": 429, "headers": {"X-Ratelimit-Retry-After": "1"}},
     "503": {"kind": "status", "status": 503, "times": 2},
     "applied, no answer": {"kind": "reset_after_apply"},
@@ -389,7 +389,7 @@ def test_what_was_said_of_somebody_is_forgotten_on_request(target: Target, sandb
     ran(target.run(settings, messages("things", records_of("subscription_groups", 2))), delivered=2)
     path = target.folder / "forget.json"
     path.write_text(json.dumps(target.config(settings)))
-    command = [Path(sys.executable).with_name("target-braze-ledger"), "--config", path, "forget"]
+    command = [str(Path(sys.executable).with_name("target-braze-ledger")), "--config", str(path), "forget"]
     told = subprocess.run([*command, "--external-id", "person-001"], capture_output=True, text=True, check=False)
     assert told.stdout == "external_id: forgotten\n", told.stderr
     ran(target.run(settings, messages("things", records_of("subscription_groups", 2))), delivered=1, unchanged=1)
