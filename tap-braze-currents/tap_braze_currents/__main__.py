@@ -25,6 +25,13 @@ def main() -> None:
 
     gc.freeze()  # what was imported is never garbage
     gc.set_threshold(*GARBAGE_THRESHOLDS)
+
+    def say_unless_terminated(unraisable: sys.UnraisableHookArgs) -> None:
+        """A second signal may come while a generator is closed, where it cannot be raised; the run ends all the same."""
+        if not isinstance(unraisable.exc_value, TerminatedError):
+            sys.__unraisablehook__(unraisable)
+
+    sys.unraisablehook = say_unless_terminated
     try:
         TapBrazeCurrents.cli()
     except TerminatedError as error:

@@ -1,4 +1,4 @@
-"""Keeps from whoever has the ledger without its key what is in it: seals values, covers hashes. Pure.
+"""Keeps from whoever has the ledger without its key what is in it: seals values, covers hashes. Pure but for a lock.
 
 AES-SIV (RFC 5297), for the few values that are kept, takes no nonce that could be used twice by mistake, and notices
 when one was put in another place than its own.

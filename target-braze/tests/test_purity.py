@@ -79,6 +79,7 @@ FORBIDDEN = {
 ALLOWED = {
     ("names", "threading"),
     ("record_table", "threading"),
+    ("sealing", "threading"),
     ("settings", "os"),
     ("settings", "pathlib"),
     ("outcome", "pathlib"),
