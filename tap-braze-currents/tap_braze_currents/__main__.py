@@ -27,7 +27,7 @@ def main() -> None:
     gc.set_threshold(*GARBAGE_THRESHOLDS)
 
     def say_unless_terminated(unraisable: sys.UnraisableHookArgs) -> None:
-        """A second signal may come while a generator is closed, where it cannot be raised; the run ends all the same."""
+        """A second signal may come while a generator is closed, where none can be raised; the run ends all the same."""
         if not isinstance(unraisable.exc_value, TerminatedError):
             sys.__unraisablehook__(unraisable)
 
