@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import os
 import signal
 import sys
@@ -24,6 +25,8 @@ def arm(place: str, when: str, count: int) -> None:
     for class_name in classes:
         owner = getattr(owner, class_name)
     original = getattr(owner, method)
+    if when == "after" and inspect.iscoroutinefunction(original):
+        raise SystemExit(f"{place} returns before it has done anything: name what it awaits.")
     calls = 0
 
     @functools.wraps(original)

@@ -208,7 +208,7 @@ CRASHES = {
     "packed and not handed over": ("target_braze.delivery:Delivery.submit", "before", 30),
     "handed over and not sent": ("target_braze.delivery:Delivery.submit", "after", 30),
     "about to be sent": ("target_braze.run:Run.sent", "before", 25),
-    "answered and not looked at": ("target_braze.client:Client.post", "after", 25),
+    "answered and not looked at": ("target_braze.client:resolve", "before", 25),
     "accepted and not recorded": ("target_braze.run:Run.accepted", "before", 25),
     "about to be written to the ledger": ("target_braze.ledger:Ledger.put_many", "before", 25),
     "in the ledger and not counted": ("target_braze.changes:Changes.accepted", "after", 25),
@@ -250,7 +250,7 @@ def test_killed_at_a_place_in_the_code(pipeline: Pipeline, crash: tuple[str, str
 WHILE_IT_CHANGES = {
     "noted and not handed over": ("target_braze.doubts:Doubts.note", "after", 25),
     "about to be sent": ("target_braze.run:Run.sent", "before", 25),
-    "answered and not looked at": ("target_braze.client:Client.post", "after", 25),
+    "answered and not looked at": ("target_braze.client:resolve", "before", 25),
     "accepted and not recorded": ("target_braze.changes:Changes.accepted", "before", 25),
     "recorded and still noted": ("target_braze.doubts:Doubts.ended", "before", 25),
     "nothing noted any more": ("target_braze.doubts:Doubts.ended", "after", 25),
