@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from collections import deque
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, repeat
 from operator import ne
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -23,6 +23,8 @@ from target_braze import entries
 from target_braze.entries import NEVER, Entry, Mark
 from target_braze.hashes import VALUE_BYTES, value_hashes
 from target_braze.limits import MAX_OBJECT_BYTES
+from target_braze.mapped_ahead import NOBODY
+from target_braze.newcomers import Newcomers, Terms
 from target_braze.policies import UNSUBSCRIBED, Last, number_in
 from target_braze.updates import Attributes, Identity, Lesson, Update
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from target_braze.hashes import Hasher
+    from target_braze.mapped_ahead import MappedAhead
     from target_braze.mapping import Mapper, Source
     from target_braze.names import Names
     from target_braze.policies import Policy
@@ -46,8 +49,9 @@ _NULL: Final = b"null"
 _UNMARKED: Final = Mark()
 _NUMBER: Final = struct.Struct("<d")
 _NO_LAYOUT: Final = -1
+_UNFETCHED: Final = b""
 _MAX_PLANS: Final = 10_000
-_LEARNED_AT_ONCE: Final = 4_096
+_LEARNED_AT_ONCE: Final = 16_384
 """Digests are added to the table in such heaps; until then a record is compared with the ledger instead."""
 
 
@@ -76,6 +80,9 @@ class Store(Protocol):
 
     def put_many(self, items: Sequence[tuple[bytes, bytes]]) -> None:
         """Replace what is known of some."""
+
+    def put_covered(self, keys: Iterable[bytes], values: Iterable[bytes]) -> None:
+        """Replace what is known of some by what is covered already."""
 
     def delete_many(self, keys: Sequence[bytes]) -> None:
         """Forget some."""
@@ -203,10 +210,12 @@ class Changes:
         self._plans: dict[Form, _Plan] = {}
         self._live = names.live
         self._fetched: dict[bytes, bytes | None] = {}
-        self._pending: dict[bytes, Lesson] = {}
+        self._pending: dict[bytes, Lesson | Newcomers] = {}
         self._open: dict[bytes, _Open] = {}
-        self._ended: deque[tuple[Lesson, bool]] = deque()
+        self._open_newcomers: list[Newcomers] = []
+        self._ended: deque[tuple[Lesson | Newcomers, bool]] = deque()
         self._learned: dict[bytes, None] = {}
+        self._arrived: list[bytes] = []
         self._refreshed: dict[bytes, bytes] = {}
         self.is_watched = False
         self.discarded: list[bytes] = []
@@ -234,36 +243,64 @@ class Changes:
 
     def fetch(self, records: Iterable[Attributes]) -> list[Person]:
         """Read what the ledger knows of the people whom records are about, at once."""
-        self.settle()
-        identity = self._hasher.identity
-        people = [identity(each.identity) if each.ahead is None else each.ahead.person for each in records]
-        keys = [key for key in dict(people) if key not in self._pending]
-        self._fetched = dict(zip(keys, self._store.get_many(keys), strict=True))
+        people = [self.person(each) for each in records]
+        self.fetch_people(dict(people))
         return people
+
+    def fetch_people(self, keys: Iterable[bytes]) -> None:
+        """Read what the ledger knows of the people for whom these keys stand, at once."""
+        self._fetched = {}
+        self.settle()
+        pending = self._pending
+        unsettled = list(keys)
+        if NOBODY in unsettled or not pending.keys().isdisjoint(unsettled):
+            unsettled = [key for key in unsettled if key not in pending and key != NOBODY]
+        self._fetched = dict(zip(unsettled, self._store.get_many(unsettled), strict=True))
 
     def settle(self) -> None:
         """Take in what became of updates since it was last asked."""
-        self._fetched = {}  # from now on the ledger may know better
-        ended, pending = self._ended, self._pending
+        ended = self._ended
         while ended:
             lesson, is_learned = ended.popleft()
-            if pending.get(lesson.key) is lesson:
-                del pending[lesson.key]
-                if is_learned:
-                    for digest in lesson.after.records.values():
-                        self._learned[digest] = None
-            elif (open_ := self._open.get(lesson.key)) is not None and open_.earlier is lesson:
-                self._open[lesson.key] = msgspec.structs.replace(open_, earlier=None)
+            if not isinstance(lesson, Newcomers):
+                self._settle(lesson, is_learned=is_learned)
+            elif lesson.is_made:
+                for each in lesson.lessons:
+                    self._settle(each, is_learned=is_learned)
+            else:  # as good as always: then nobody has said more of one of them meanwhile
+                deque(map(self._pending.__delitem__, lesson.keys), maxlen=0)
+                self._forget_fetched(lesson.keys)
+                self._arrived += lesson.digests
         if self._refreshed:
             self._store.put_many(list(self._refreshed.items()))
+            self._forget_fetched(self._refreshed)
             self._refreshed.clear()
-        if len(self._learned) >= _LEARNED_AT_ONCE:
+        if len(self._learned) + len(self._arrived) >= _LEARNED_AT_ONCE:
             self.flush()
+
+    def _settle(self, lesson: Lesson, *, is_learned: bool) -> None:
+        """Take in what became of one update."""
+        pending = self._pending.get(lesson.key)
+        if pending is lesson or isinstance(pending, Newcomers):  # of which it is one, or it would not be pending
+            del self._pending[lesson.key]
+            if is_learned:
+                for digest in lesson.after.records.values():
+                    self._learned[digest] = None
+        elif (open_ := self._open.get(lesson.key)) is not None and open_.earlier is lesson:
+            self._open[lesson.key] = msgspec.structs.replace(open_, earlier=None)
+        self._forget_fetched((lesson.key,))
+
+    def _forget_fetched(self, keys: Iterable[bytes]) -> None:
+        """The ledger may know better by now."""
+        if self._fetched:
+            for key in keys:
+                self._fetched.pop(key, None)
 
     def flush(self) -> None:
         """Add to the table what has been waiting for company."""
-        self._store.table.add_all(list(self._learned))
+        self._store.table.add_all([*self._learned, *self._arrived])
         self._learned.clear()
+        self._arrived.clear()
 
     # One record
 
@@ -274,7 +311,7 @@ class Changes:
 
     def expected(self, person: Person) -> Entry | None:
         """What the ledger will know of somebody once all that is under way is accepted."""
-        earlier = self._pending.get(person[0])
+        earlier = self._under_way(person[0])
         return self._known(person[0]) if earlier is None else earlier.after
 
     def is_open(self, person: Person) -> bool:
@@ -306,12 +343,12 @@ class Changes:
             is_after_another = open_.is_after_another
             attributes = self._merged(open_.attributes, attributes)
         else:
-            earlier, records = self._pending.get(key), 1
+            earlier, records = self._under_way(key), 1
             is_after_another = earlier is not None
             before = self._known(key) if earlier is None else earlier.after
-        plan = self._plans.get(attributes.form) or self._planned(attributes)
+        plan = self._plans.get(attributes.form) or self._planned(attributes.stream, attributes.form)
         ahead = attributes.ahead
-        hashes = value_hashes(attributes.values, seed) if ahead is None else ahead.hashes
+        hashes = value_hashes(attributes.values, seed) if ahead is None else ahead.details.hashes
         said = _Said(attributes, plan, hashes, key, seed)
         chosen, held = (plan.all, ()) if before is None else self._differing(said, before)
         if held:
@@ -350,7 +387,7 @@ class Changes:
         about = [identity, *(said_of(identity, name) for name in self._names.beginning_with(SAID))]
         lessons = []
         for key, _ in map(self._hasher.identity, about):
-            earlier = self._pending.get(key)
+            earlier = self._under_way(key)
             before = self._known(key) if earlier is None else earlier.after
             if before is None or key == but:
                 continue
@@ -365,8 +402,73 @@ class Changes:
         """A request is closed: no record goes into it any more; all but `last` were in it."""
         kept = None if last is None or last.lesson is None else self._open.get(last.lesson.key)
         self._open.clear()
+        self._open_newcomers.clear()
         if kept is not None and last is not None and last.lesson is not None:
             self._open[last.lesson.key] = kept
+
+    # Many records at once
+
+    def terms(
+        self, stream: str, identified_by: str, form: Form, attributes: Callable[[MappedAhead], Attributes]
+    ) -> Terms | None:
+        """What records have in common of which many can be taken at once, if they can.
+
+        Args:
+            stream: Their stream.
+            identified_by: By which identifier.
+            form: Their attributes.
+            attributes: Makes of one of them what mapping would make of it.
+        """
+        plan = self._plans.get(form) or self._planned(stream, form)
+        if plan.policies or plan.layout == _NO_LAYOUT or self.is_watched or self.on_change is not None:
+            return None
+        return Terms(stream, plan.stream, identified_by, form, plan.layout, plan.numbers, attributes)
+
+    def are_new(self, keys: Sequence[bytes]) -> list[bool]:
+        """For which of some people, of whom was fetched what is known, that is nothing, and nothing is under way.
+
+        Of a person who is there more than once, the first may be new. `NOBODY` is not.
+        """
+        fetched, pending = self._fetched, self._pending
+        known = list(map(fetched.get, keys, repeat(_UNFETCHED)))
+        if known.count(None) == len(keys) == len(set(keys)) and pending.keys().isdisjoint(keys):
+            return [True] * len(keys)
+        seen: set[bytes] = set()
+        are_new = []
+        for key, value in zip(keys, known, strict=True):
+            are_new.append(value is None and key not in pending and key not in seen)
+            seen.add(key)
+        return are_new
+
+    def enter(self, newcomers: Newcomers) -> None:
+        """Take it that all is said of people of whom nothing was known; it goes into the request that is open."""
+        self._pending.update(dict.fromkeys(newcomers.keys, newcomers))
+        self._open_newcomers.append(newcomers)
+
+    def take_apart(self, person: Person) -> Newcomers | None:
+        """Let a later record of somebody go into the same update, if that person is among newcomers in this request.
+
+        Returns:
+            Whose updates are to be packed one by one instead.
+        """
+        found = self._pending.get(person[0])
+        if not isinstance(found, Newcomers) or found not in self._open_newcomers:
+            return None
+        self._under_way(person[0])
+        self._open_newcomers.remove(found)
+        for key, update, attributes in zip(found.keys, found.updates, found.attributes, strict=True):
+            self._open[key] = _Open(update, attributes, None, None, is_after_another=False)
+        return found
+
+    def _under_way(self, key: bytes) -> Lesson | None:
+        """What is on its way to the ledger about somebody."""
+        found = self._pending.get(key)
+        if not isinstance(found, Newcomers):
+            return found
+        for lesson in found.lessons:
+            if self._pending.get(lesson.key) is found:
+                self._pending[lesson.key] = lesson
+        return self._pending.get(key)  # type: ignore[return-value]  # which is a lesson now
 
     def _known(self, key: bytes) -> Entry | None:
         value = self._refreshed.get(key)
@@ -374,9 +476,8 @@ class Changes:
             value = self._fetched[key] if key in self._fetched else self._store.get(key)
         return None if value is None else entries.decode(value)
 
-    def _planned(self, attributes: Attributes) -> _Plan:
-        form = attributes.form
-        stream, mapper = self._mappers[attributes.stream]
+    def _planned(self, name: str, form: Form) -> _Plan:
+        stream, mapper = self._mappers[name]
         known = self._names.attributes(stream, form.names, afresh=self._is_resync)
         self._live = self._names.live
         numbers = tuple(known[name] for name in form.names)
@@ -515,12 +616,20 @@ class Changes:
 
     def _discard(self, digests: Collection[bytes]) -> None:
         """Let nothing pass as unchanged by these digests any more, from the very next record on."""
+        if self._arrived:
+            self.flush()
         for digest in digests:
             self._learned.pop(digest, None)
             self._store.table.discard(digest)
             self.discarded.append(digest)
 
     # On the delivery's thread
+
+    def arrived(self, newcomers: Iterable[Newcomers]) -> None:
+        """Learn all that was said of people of whom nothing was known (invariant 2)."""
+        for each in newcomers:
+            self._store.put_covered(each.keys, each.learned)
+            self._ended.append((each, True))
 
     def accepted(self, lessons: Sequence[Lesson]) -> None:
         """Learn what Braze accepted (invariant 2)."""

@@ -60,8 +60,8 @@ class Outcomes(Protocol):
     def in_doubt(self, objects: Sequence[Update], reason: str) -> None:
         """Nobody knows whether Braze has these objects, and they are not sent again."""
 
-    def accepted(self, objects: Sequence[Update]) -> None:
-        """Braze accepted these objects."""
+    def accepted(self, accepted: Request) -> None:
+        """Braze accepted all that is in here, a request as it was sent or a part of one."""
 
     def rejected(self, update: Update, reason: str) -> None:
         """Braze rejected this object, for good."""
@@ -271,6 +271,9 @@ class Delivery:
             resolution = await self._attempt(part, is_again=part is not request)
             if resolution is None:
                 return False
+            if resolution.accepts_all:  # as good as always
+                self._outcomes.accepted(part)
+                continue
             parts.extend(reversed(self._settle(part, resolution)))
             if resolution.action is Action.RETRY and parts and not await self._sleep(backoff_seconds(1, random.random)):
                 return False
@@ -295,14 +298,14 @@ class Delivery:
             resolution = answer.resolution
             is_in_doubt |= resolution.is_in_doubt
             if resolution.action in _UNDONE and not is_in_doubt:
-                self._outcomes.returned(part.objects)
+                self._outcomes.returned(part.singles)
             if resolution.action is Action.STOP:
                 raise DeliveryError(resolution.reason)
             if resolution.action is not Action.RETRY:
                 if 0 < (answer.announced_seconds or 0) <= MAX_ANNOUNCED_SECONDS:  # a longer one is a 429's to say
                     self._pause(answer.announced_seconds or 0, "Braze's rate limit is used up", part.endpoint)
                 return resolution if attempts == 1 or part.endpoint.is_repeatable else _perhaps_done(resolution)
-            if resolution.is_in_doubt and any(update.is_held_in_doubt for update in part.objects):
+            if resolution.is_in_doubt and any(update.is_held_in_doubt for update in part.singles):
                 return resolution
             wait = self._wait(answer, attempts, part.endpoint)
             spent += time.monotonic() - started + (0 if answer.announced_seconds else wait)
@@ -329,10 +332,12 @@ class Delivery:
             rest = [update for place, update in part.places.items() if place not in resolution.rejected]
         if resolution.is_in_doubt and (resolution.action is Action.RETRY or len(part.objects) > 1):
             rest = self._without_doubtful(rest, resolution.reason)
+        if not rest:
+            return []
         if resolution.action is Action.ACCEPT:
-            self._outcomes.accepted(rest)
+            self._outcomes.accepted(Request(rest))
         elif resolution.action is Action.RETRY:
-            return [Request(rest)] if rest else []
+            return [Request(rest)]
         elif resolution.action is Action.SPLIT and len(rest) > 1:
             self._warn(
                 f"Braze refused a request as a whole ({without_values(resolution.reason)}); it is sent again in "
@@ -340,7 +345,7 @@ class Delivery:
                 "`max_objects_per_request`."
             )
             return list(Request(rest).halves())
-        elif resolution.action is Action.SPLIT and rest and len(rest) < len(part.objects):
+        elif resolution.action is Action.SPLIT and len(rest) < len(part.objects):
             return [Request(rest)]  # alone now, and never judged alone
         else:
             for update in rest:

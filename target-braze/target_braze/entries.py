@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from target_braze.hashes import VALUE_BYTES
+from target_braze.hashes import RECORD_BYTES, VALUE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,6 +48,20 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 encode: Final = msgspec.msgpack.Encoder().encode
 decode: Final = msgspec.msgpack.Decoder(Entry).decode
+
+
+def frame(layout: int, stream: int, size: int) -> tuple[bytes, bytes, bytes]:
+    """What stands before the hashes, between them and the digest, and behind it, in the entry of somebody new.
+
+    Args:
+        layout: As in `Entry`.
+        stream: Number of the only stream.
+        size: Bytes of the hashes.
+    """
+    hashes, digest = b"h" * size, b"d" * RECORD_BYTES
+    head, _, rest = encode(Entry(layout, hashes, {stream: digest})).partition(hashes)
+    middle, _, tail = rest.partition(digest)
+    return head, middle, tail
 
 
 def record_digests(value: bytes) -> Iterable[bytes]:

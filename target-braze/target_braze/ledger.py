@@ -216,6 +216,8 @@ class Ledger:
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """What is known of each identity, as `get`; three times as quick for many."""
         values = self._store.get_many([_IDENTITY + key for key in keys])
+        if values.count(None) == len(values):
+            return values
         known = iter(self._cover.uncover([value for value in values if value is not None]))
         return [None if value is None else next(known) for value in values]
 
@@ -237,6 +239,16 @@ class Ledger:
         pairs += [(_IDENTITY + key, value) for (key, _), value in zip(items, covered, strict=True)]
         if pairs:
             self._write(pairs)
+
+    def put_covered(self, keys: Iterable[bytes], values: Iterable[bytes]) -> None:
+        """As `put_many`, what `Cover` with this ledger's key has covered already.
+
+        Raises:
+            LedgerError: If it cannot be written.
+        """
+        if not self._is_stamped:
+            self._write([])
+        self._store.put_many(map(_IDENTITY.__add__, keys), values)
 
     def delete(self, key: bytes) -> bool:
         """Forget an identity; nothing that was known of it is in any file once the ledger is closed.

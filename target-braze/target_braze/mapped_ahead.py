@@ -13,101 +13,205 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
+from target_braze import entries
 from target_braze.hashes import KEY_BYTES, value_hashes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from target_braze.compiled import CompiledMapper
     from target_braze.hashes import Hasher
+    from target_braze.sealing import Cover
     from target_braze.stream_settings import StreamSettings
 
 FRAME: Final = struct.Struct("<III")
 """What stands before each frame: how many bytes follow, the number of a way of mapping, and that of the heap.
 
-The reading process numbers heaps from 1 on and ways as it likes, and its heaps are records with a line end between
-them. Heap 0 is no heap: the first such frame is the ledger's key, each later one is a `Way`. The other process answers
-each heap, in order, with a frame of the same numbers, and says with a heap 0 that it is ready.
+The reading process numbers heaps from 1 on and ways as it likes, and what follows is a `Heap`. Heap 0 is no heap: the
+first such frame is the ledger's key, each later one is a `Way`. The other process answers each heap, in order, with a
+frame of the same numbers and a `MappedHeap`, and says with a heap 0 that it is ready.
 """
 NO_HEAP: Final = 0
+NOBODY: Final = b""
+"""In the place of what stands for a person."""
 BETWEEN: Final = b"\n"
-"""Stands between records, which are lines, and between values, which are JSON as `msgspec` writes it."""
+"""Stands between records, which are lines."""
 
 
 @dataclass(frozen=True, eq=False)
 class Way:
-    """A way of mapping: what `Mapper` and `CompiledMapper` are made of."""
+    """A way of mapping: what `Mapper` and `CompiledMapper` are made of.
+
+    Attributes:
+        layout: The numbers in the ledger of the list of its attributes and of the stream; None if of new people not all
+            is learned that their records say.
+    """
 
     stream: str
     schema: dict[str, Any]
     settings: StreamSettings
     key_properties: Sequence[str]
+    layout: tuple[int, int] | None = None
 
 
-class Lines(Sequence[bytes]):
-    """Values with a line end between them, taken apart when they are asked for: of new people, as good as never."""
+class Values(Sequence[bytes]):
+    """The values in an object, found when one is asked for: of new people, as good as never.
 
-    __slots__ = ("_text",)
+    Args:
+        body: The object as JSON.
+        names: The attributes.
+    """
 
-    def __init__(self, text: bytes) -> None:
-        self._text = text
+    __slots__ = ("_body", "_found", "_names")
+
+    def __init__(self, body: bytes, names: Sequence[str]) -> None:
+        self._body = body
+        self._names = names
+        self._found: list[bytes] = []
 
     def __len__(self) -> int:
-        return self._text.count(BETWEEN) + 1
+        return len(self._names)
 
     def __getitem__(self, index: Any) -> Any:
-        return self._text.split(BETWEEN)[index]
+        if not self._found:
+            fields = _decode_fields(self._body)
+            self._found = [bytes(fields[name]) for name in self._names]
+        return self._found[index]
 
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._text.split(BETWEEN))
+
+class Heap(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Records to be mapped ahead.
+
+    Attributes:
+        records: Each as JSON, with a line end between them: that is one copy, of pieces of a block.
+        digests: What stands for each in the ledger; None for one that needs judgement.
+    """
+
+    records: bytes
+    digests: list[bytes | None]
 
 
-class MappedAhead(msgspec.Struct, array_like=True, frozen=True, gc=False, eq=False):
-    """What a record says of a person; see `Attributes`.
+class Details(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a record says of a person, but for what `MappedHeap` has; see `Attributes`.
+
+    Attributes:
+        points: Data points that each costs; None if what the form says holds.
+        is_mergeable: Whether a later value replaces an earlier one.
+        key: What stands for the person in the ledger.
+        seed: The seed for the hashes of their values.
+        hashes: Those hashes, one behind the other.
+    """
+
+    points: tuple[int, ...] | None
+    is_mergeable: bool
+    key: Annotated[bytes, msgspec.Meta(min_length=KEY_BYTES, max_length=KEY_BYTES)]
+    seed: int
+    hashes: bytes
+
+
+class MappedAhead(msgspec.Struct, frozen=True, gc=False, eq=False):
+    """What a record says of a person.
 
     Attributes:
         name: The identifier's value.
-        named: The identifier as an object holds it.
-        values: The JSON of each value, with a line end between them.
-        points: Data points that each costs; None if what the form says holds.
-        is_mergeable: Whether a later value replaces an earlier one.
-        person: What stands for the person in the ledger, and the seed for the hashes of their values.
-        hashes: Those hashes, one behind the other.
-        body: The object with all of them.
+        body: The object with all that it says.
+        details: All else.
     """
 
     name: str
-    named: bytes
-    values: bytes
-    points: tuple[int, ...] | None
-    is_mergeable: bool
-    person: tuple[Annotated[bytes, msgspec.Meta(min_length=KEY_BYTES, max_length=KEY_BYTES)], int]
-    hashes: bytes
     body: bytes
+    details: Details
+
+    @property
+    def person(self) -> tuple[bytes, int]:
+        """What stands for the person, and the seed."""
+        return self.details.key, self.details.seed
+
+
+class MappedHeap(msgspec.Struct, array_like=True, frozen=True, gc=False, eq=False):
+    """What the records of a heap say, in columns; what is seldom asked for is decoded when it is.
+
+    Attributes:
+        names: The identifier's value.
+        keys: What stands for the person; `NOBODY` if the record needs judgement, or costs or merges otherwise than its
+            form says.
+        bodies: The object with all that it says; b"" if it needs judgement.
+        learned: What the ledger is to keep, covered, if it knew nothing of the person; nothing if that cannot be told.
+        details: All else, as MessagePack: of each record `Details`, None if it needs judgement.
+    """
+
+    names: list[str]
+    keys: list[bytes]
+    bodies: list[bytes]
+    learned: list[bytes]
+    details: bytes
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def mapped(self) -> list[MappedAhead | None]:
+        """What each says, record by record.
+
+        Raises:
+            msgspec.MsgspecError: If the details are not what they should be.
+        """
+        return [
+            None if details is None else MappedAhead(name, body, details)
+            for name, body, details in zip(self.names, self.bodies, _decode_details(self.details), strict=True)
+        ]
+
+    def __post_init__(self) -> None:
+        if not len(self.names) == len(self.keys) == len(self.bodies) or len(self.learned) not in {0, len(self.names)}:
+            raise ValueError("columns differ in length")
 
 
 encode: Final = msgspec.msgpack.Encoder().encode
-decode: Final = msgspec.msgpack.Decoder(list[MappedAhead | None]).decode
+decode_heap: Final = msgspec.msgpack.Decoder(Heap).decode
+decode: Final = msgspec.msgpack.Decoder(MappedHeap).decode
+_decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_details: Final = msgspec.msgpack.Decoder(list[Details | None]).decode
+NOTHING: Final = MappedHeap([], [], [], [], encode([]))
 
 
-def map_ahead(records: Sequence[bytes], mapper: CompiledMapper, hasher: Hasher) -> list[MappedAhead | None]:
-    """What each record says; None for one that needs judgement."""
-    return [_map(record, mapper, hasher) for record in records]
+class MapperAhead:
+    """Maps records that are plain.
 
+    Args:
+        mapper: Maps one.
+        hasher: Makes the ledger's hashes.
+        cover: Covers what the ledger keeps.
+        layout: As in `Way`.
+    """
 
-def _map(record: bytes, mapper: CompiledMapper, hasher: Hasher) -> MappedAhead | None:
-    attributes = mapper.map(record)
-    if attributes is None:
-        return None
-    person = hasher.identity(attributes.identity)
-    values, named = attributes.values, attributes.named
-    return MappedAhead(
-        str(attributes.identity.value),
-        named,
-        BETWEEN.join(values),
-        attributes.points,
-        attributes.is_mergeable,
-        person,
-        value_hashes(values, person[1]),
-        attributes.form.body(named, values, range(len(values))),
-    )
+    def __init__(self, mapper: CompiledMapper, hasher: Hasher, cover: Cover, layout: tuple[int, int] | None) -> None:
+        self._map = mapper.map
+        self._identity = hasher.identity
+        self._cover = cover.cover
+        self._layout = layout
+
+    def map(self, heap: Heap) -> MappedHeap:
+        """What each record of a heap says."""
+        records = heap.records.split(BETWEEN)
+        count = len(records)
+        names, keys, bodies, hashes = [""] * count, [NOBODY] * count, [b""] * count, [b""] * count
+        details: list[Details | None] = [None] * count
+        for index, record in enumerate(records):
+            said = self._map(record)
+            if said is None or heap.digests[index] is None:
+                continue
+            key, seed = self._identity(said.identity)
+            values = said.values
+            names[index] = str(said.identity.value)
+            bodies[index] = said.form.body(said.named, values, range(len(values)))
+            hashes[index] = value_hashes(values, seed)
+            if said.points is None and said.is_mergeable:
+                keys[index] = key
+            details[index] = Details(said.points, said.is_mergeable, key, seed, hashes[index])
+        return MappedHeap(names, keys, bodies, self._learned(hashes, heap.digests), encode(details))
+
+    def _learned(self, hashes: Sequence[bytes], digests: Sequence[bytes | None]) -> list[bytes]:
+        """What the ledger is to keep of each; of one that needs judgement, something that nobody asks for."""
+        size = max(map(len, hashes))
+        if self._layout is None or not size:
+            return []
+        head, middle, tail = entries.frame(*self._layout, size)
+        both = zip(hashes, digests, strict=True)
+        return self._cover([b"".join((head, each, middle, digest or b"", tail)) for each, digest in both])

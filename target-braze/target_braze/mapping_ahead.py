@@ -24,17 +24,17 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from target_braze.mapped_ahead import BETWEEN, FRAME, NO_HEAP, decode
+from target_braze.mapped_ahead import FRAME, NO_HEAP, NOTHING, Heap, decode, encode
 from target_braze.mapping_process import MAX_WAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from target_braze.mapped_ahead import MappedAhead, Way
+    from target_braze.mapped_ahead import MappedHeap, Way
 
-    Finish = Callable[[Sequence[MappedAhead | None]], None]
+    Finish = Callable[[MappedHeap], None]
 
-MANY: Final = 20_000
+MANY: Final = 10_000
 """Unknown records, within `SHORT_SECONDS`, that are worth another process: it takes half a second of CPU to start."""
 SHORT_SECONDS: Final = 10.0
 MOST_LOAD: Final = 2.0
@@ -49,6 +49,9 @@ _PATIENCE_SECONDS: Final = 10.0
 _END_SECONDS: Final = 1.0
 _PIPE_BYTES: Final = 1 << 20
 _ENVIRONMENT_PREFIX: Final = "TARGET_BRAZE_"
+_KEEP_MEMORY: Final = {"MALLOC_MMAP_THRESHOLD_": str(1 << 26), "MALLOC_TRIM_THRESHOLD_": str(1 << 26)}
+"""For the other process: glibc would give the memory of each frame back and take it again page by page, a twentieth of
+all it does."""
 
 
 class _LostError(Exception):
@@ -84,18 +87,18 @@ class MappingAhead:
             self._watch(unknown)
         return False
 
-    def put(self, way: Way, records: Sequence[bytes], finish: Finish) -> None:
+    def put(self, way: Way, heap: Heap, finish: Finish) -> None:
         """Put a heap into the line.
 
         Args:
             way: How its records are mapped.
-            records: Those that are worth being mapped, each a line without its end.
+            heap: Those that are worth being mapped.
             finish: What to do in its turn, with what each record says; with nothing if that is not known.
         """
         if way is not self._way:
             self.catch_up()
             self._way = way
-        self._line.append((self._send(way, records) if records else NO_HEAP, len(records), finish))
+        self._line.append((self._send(way, heap) if heap.digests else NO_HEAP, len(heap.digests), finish))
         while len(self._line) > _DEPTH:
             self._finish_first()
 
@@ -141,8 +144,8 @@ class MappingAhead:
             self._give_up(error)
             return False
 
-    def _send(self, way: Way, records: Sequence[bytes]) -> int:
-        """Send records; return their number, `NO_HEAP` if they could not be."""
+    def _send(self, way: Way, heap: Heap) -> int:
+        """Send a heap; return its number, `NO_HEAP` if it could not be sent."""
         if self._process is None:
             return NO_HEAP
         try:
@@ -150,7 +153,7 @@ class MappingAhead:
             if number is None:
                 number = self._tell(self._process, way)
             self._heaps += 1
-            self._process.write(number, self._heaps, BETWEEN.join(records))
+            self._process.write(number, self._heaps, encode(heap))
         except _LostError as error:
             self._give_up(error)
             return NO_HEAP
@@ -163,20 +166,20 @@ class MappingAhead:
         process.write(number, NO_HEAP, pickle.dumps(way))
         return number
 
-    def _answer(self, heap: int, count: int) -> Sequence[MappedAhead | None]:
+    def _answer(self, heap: int, count: int) -> MappedHeap:
         if self._process is None or heap == NO_HEAP:
-            return ()
+            return NOTHING
         try:
             answered, body = self._process.read()
             mapped = decode(body)
         except _LostError as error:
             self._give_up(error)
-            return ()
+            return NOTHING
         except msgspec.MsgspecError:
-            answered, mapped = NO_HEAP, []
+            answered, mapped = NO_HEAP, NOTHING
         if answered != heap or len(mapped) != count:
             self._give_up(_LostError("answered something that makes no sense"))
-            return ()
+            return NOTHING
         return mapped
 
     def _give_up(self, error: Exception) -> None:
@@ -206,7 +209,8 @@ class _Process:
             stderr=subprocess.DEVNULL,  # invariant 5: what it says might quote a record
             bufsize=0,
             cwd=folder,
-            env={name: value for name, value in os.environ.items() if not name.startswith(_ENVIRONMENT_PREFIX)},
+            env={name: value for name, value in os.environ.items() if not name.startswith(_ENVIRONMENT_PREFIX)}
+            | _KEEP_MEMORY,
             pipesize=_PIPE_BYTES,
         )
         assert self._popen.stdin is not None

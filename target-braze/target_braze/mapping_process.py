@@ -14,12 +14,10 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
-from target_braze.mapped_ahead import BETWEEN, FRAME, NO_HEAP, Way, encode, map_ahead
+from target_braze.mapped_ahead import FRAME, NO_HEAP, MapperAhead, Way, decode_heap, encode
 
 if TYPE_CHECKING:
     from typing import BinaryIO
-
-    from target_braze.compiled import CompiledMapper
 
 MAX_WAYS: Final = 16
 """Ways that are remembered; the other process tells anew what it has told before so many."""
@@ -32,13 +30,14 @@ def serve(source: BinaryIO, sink: int) -> None:
         source: Where its frames come from.
         sink: The file descriptor for the answers.
     """
-    from target_braze.compiled import CompiledMapper  # noqa: PLC0415 - after `leave_out_the_sdk`, as the next two
+    from target_braze.compiled import CompiledMapper  # noqa: PLC0415 - after `leave_out_the_sdk`, as the next three
     from target_braze.hashes import Hasher  # noqa: PLC0415
     from target_braze.mapping import Mapper  # noqa: PLC0415
+    from target_braze.sealing import Cover  # noqa: PLC0415
 
     _, _, key = _read(source)
-    hasher = Hasher(key)
-    mappers: dict[int, CompiledMapper] = {}
+    hasher, cover = Hasher(key), Cover(key)
+    mappers: dict[int, MapperAhead] = {}
     _write(sink, 0, NO_HEAP, b"")
     while True:
         number, heap, body = _read(source)
@@ -46,9 +45,10 @@ def serve(source: BinaryIO, sink: int) -> None:
             if len(mappers) >= MAX_WAYS:
                 mappers.clear()
             way: Way = pickle.loads(body)  # noqa: S301 - from the process that started this one
-            mappers[number] = CompiledMapper(Mapper(way.stream, way.schema, way.settings), way.key_properties)
+            mapper = CompiledMapper(Mapper(way.stream, way.schema, way.settings), way.key_properties)
+            mappers[number] = MapperAhead(mapper, hasher, cover, way.layout)
         else:
-            _write(sink, number, heap, encode(map_ahead(body.split(BETWEEN), mappers[number], hasher)))
+            _write(sink, number, heap, encode(mappers[number].map(decode_heap(body))))
 
 
 def _read(source: BinaryIO) -> tuple[int, int, bytes]:

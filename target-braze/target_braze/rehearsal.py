@@ -30,7 +30,7 @@ class Rehearsal:
         """Count a request as accepted."""
         self._outcomes.submitted(position)
         self._outcomes.sent(request, is_retry=False)
-        self._outcomes.accepted(request.objects)
+        self._outcomes.accepted(request)
         self._outcomes.ended(position)
 
     def call(self, function: Callable[[], None]) -> None:

@@ -61,6 +61,11 @@ class Resolution:
     is_limit: bool = False
     is_in_doubt: bool = False
 
+    @property
+    def accepts_all(self) -> bool:
+        """Whether Braze has taken each object."""
+        return self.action is Action.ACCEPT and not self.rejected and not self.is_in_doubt
+
 
 _BY_STATUS: Final[dict[int, Resolution]] = {
     401: Resolution(

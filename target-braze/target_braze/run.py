@@ -29,6 +29,7 @@ from target_braze.hashes import Hasher
 from target_braze.ledger import Ledger
 from target_braze.mapping_ahead import MappingAhead
 from target_braze.names import Names
+from target_braze.newcomers import Newcomers
 from target_braze.occurrences import SECONDS_A_DAY, Occurrences
 from target_braze.packing import Packer, Request
 from target_braze.plan import Plan
@@ -46,7 +47,9 @@ if TYPE_CHECKING:
     from target_braze.changes import Change, Person
     from target_braze.delivery import Delivery
     from target_braze.enrolment import Enrolments
+    from target_braze.mapped_ahead import MappedHeap
     from target_braze.mapping import Mapper
+    from target_braze.newcomers import Terms
     from target_braze.settings import Settings
     from target_braze.statements import StatementMapper
     from target_braze.updates import Mapped, Update
@@ -204,7 +207,7 @@ class Run:
         if person is None:
             changes.settle()
             person = changes.person(attributes)
-        if changes.is_open(person) and not (
+        if self._is_open(person) and not (
             changes.is_mergeable(attributes, person) and self._packer.has_room(attributes.size)
         ):
             self._close()
@@ -214,6 +217,41 @@ class Run:
         elif change.replaces is not None:
             self._packer.replace(change.replaces, change.update)
         self._note(attributes, change)
+
+    def _is_open(self, person: Person) -> bool:
+        """Whether an update of the person is in the request that is being packed, one by itself."""
+        newcomers = self.changes.take_apart(person)
+        if newcomers is not None:
+            self._packer.take_apart(newcomers)
+        return self.changes.is_open(person)
+
+    def take_new(self, terms: Terms, heap: MappedHeap, digests: Sequence[bytes], start: int, end: int) -> None:
+        """Take records of people of whom nothing is known and nothing under way, each of another: pack all they say.
+
+        Args:
+            terms: What they have in common.
+            heap: What records say, those among them.
+            digests: What stands for each record of the heap in the ledger.
+            start: The first of them.
+            end: The first behind them.
+
+        Raises:
+            TargetBrazeError: If the run cannot go on.
+        """
+        packer = self._packer
+        while start < end:
+            if not (room := packer.room_for(Newcomers.kind)):
+                self._close()
+                continue
+            newcomers = Newcomers(terms, heap, digests, slice(start, min(start + room, end)))
+            while len(newcomers) > 1 and not packer.has_room(len(newcomers.body) + 1):
+                newcomers = Newcomers(terms, heap, digests, slice(start, start + len(newcomers) // 2))
+            if not packer.has_room(len(newcomers.body) + 1) and not packer.is_empty:
+                self._close()
+                continue
+            self.changes.enter(newcomers)
+            packer.add_newcomers(newcomers)
+            start += len(newcomers)
 
     def warn(self, warnings: Iterable[str]) -> None:
         """Say something of a stream, once in a run."""
@@ -261,7 +299,7 @@ class Run:
     def leave(self, attributes: Attributes, person: Person) -> None:
         """Take what is said of a person who leaves audiences, with no record behind it."""
         self.begin_tracking()
-        if self.changes.is_open(person):
+        if self._is_open(person):
             self._close()
         change = self.changes.find(attributes, person, None)
         if change.update is not None:
@@ -362,7 +400,7 @@ class Run:
             self._doubts.memberships = self.audiences.memberships
             self.audiences.write()
         if not self._settings.dry_run:
-            self._doubts.note(position, request.objects, request.forgets)
+            self._doubts.note(position, request.singles, request.forgets)
         self._delivery.submit(position, request)
 
     def _begin_delivery(self) -> Delivery:
@@ -398,7 +436,7 @@ class Run:
         most = self._settings.max_data_points
         if most is None:
             return
-        points = sum(sum(update.shape.data_points.values()) for update in request.objects)
+        points = request.data_points
         if self._data_points + points > most:
             if self._delivery:
                 self._delivery.finish()
@@ -425,7 +463,7 @@ class Run:
 
     def sent(self, request: Request, *, is_retry: bool) -> None:
         """A request leaves."""
-        self.occurrences.leaving(request.objects)
+        self.occurrences.leaving(request.singles)
         self.tally.sent(request, is_retry=is_retry)
 
     def returned(self, objects: Sequence[Update]) -> None:
@@ -453,14 +491,17 @@ class Run:
                 "sent then."
             )
 
-    def accepted(self, objects: Sequence[Update]) -> None:
+    def accepted(self, accepted: Request) -> None:
         """Record what Braze accepted (invariant 2)."""
-        if objects and objects[0].endpoint is not TRACK:
+        objects = accepted.singles
+        if accepted.endpoint is not TRACK:
             # before the rest: what was asked must not look settled while what it undid is still believed
-            self.changes.forgotten([lesson for update in objects for lesson in update.forgets])
-        self.changes.accepted([update.lesson for update in objects if update.lesson is not None])
+            self.changes.forgotten(accepted.forgets)
+        self.changes.arrived(accepted.newcomers)
+        if objects:
+            self.changes.accepted([update.lesson for update in objects if update.lesson is not None])
         has_occurrences = self.occurrences.accepted(objects)
-        self.tally.accepted(objects)
+        self.tally.accepted(accepted)
         if self.audiences is not None:
             self.audiences.accepted(objects)
         if has_occurrences:

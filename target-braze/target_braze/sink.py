@@ -12,9 +12,10 @@ from __future__ import annotations
 import bisect
 import gzip
 import zlib
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from functools import partial
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,7 +26,8 @@ from singer_sdk.sinks import Sink
 from target_braze.compiled import CompiledMapper
 from target_braze.digests import Digests
 from target_braze.errors import InputError, TargetBrazeError
-from target_braze.mapped_ahead import Way
+from target_braze.mapped_ahead import BETWEEN, Heap, Way
+from target_braze.newcomers import FEWEST
 from target_braze.reader import decode_leniently
 from target_braze.statements import mapper_of
 from target_braze.updates import Attributes, Mapped, ObjectKind
@@ -36,8 +38,9 @@ if TYPE_CHECKING:
     from singer_sdk.helpers._batch import BaseBatchFileEncoding
     from singer_sdk.target_base import Target
 
-    from target_braze.mapped_ahead import MappedAhead
+    from target_braze.mapped_ahead import MappedAhead, MappedHeap
     from target_braze.mapping import Mapper
+    from target_braze.newcomers import Terms
     from target_braze.run import Run
     from target_braze.statements import StatementMapper
 
@@ -95,8 +98,15 @@ class BrazeSink(Sink):
         digests = self._digests.of(records)
         unknown = self._run.unknown(digests)
         if self._compiled.is_usable and self._run.ahead.is_worth(len(unknown)):
-            finish = partial(self._take_in_turn, records, digests, unknown)
-            self._run.ahead.put(self._way, [records[index] for index in unknown], finish)
+            terms = self._terms()
+            layout = None if terms is None else (terms.layout, terms.number)
+            if self._way.layout != layout:
+                self._way = replace(self._way, layout=layout)
+            if len(unknown) == len(records):
+                heap = Heap(BETWEEN.join(records), digests)  # type: ignore[arg-type]  # all or most are there
+            else:
+                heap = Heap(BETWEEN.join([records[index] for index in unknown]), [digests[index] for index in unknown])
+            self._run.ahead.put(self._way, heap, partial(self._take_in_turn, records, digests, unknown, layout))
         else:
             self._run.ahead.catch_up()
             self._take_now(records, digests, unknown, {})
@@ -106,14 +116,53 @@ class BrazeSink(Sink):
         records: Sequence[bytes],
         digests: Sequence[bytes | None],
         sent: Sequence[int],
-        mapped: Sequence[MappedAhead | None],
+        layout: tuple[int, int] | None,
+        heap: MappedHeap,
     ) -> None:
         """Take a heap of which some records were mapped ahead.
 
         What was settled then may not be any more, and the other way round: records that came before may have said so.
         """
-        ahead = dict(zip(sent, mapped, strict=True)) if mapped else {}
+        if heap.names and len(sent) == len(records):  # none was; one that is now is found to be unchanged
+            terms = self._terms()
+            if terms is not None and (terms.layout, terms.number) == layout:
+                self._take_new(records, digests, heap, terms)
+                return
+        ahead = dict(zip(sent, heap.mapped(), strict=True)) if heap.names else {}
         self._take_now(records, digests, self._run.unknown(digests), ahead)
+
+    def _terms(self) -> Terms | None:
+        compiled = self._compiled
+        return self._run.changes.terms(self.stream_name, compiled.identified_by, compiled.form, compiled.attributes)
+
+    def _take_new(
+        self,
+        records: Sequence[bytes],
+        digests: Sequence[bytes | None],
+        heap: MappedHeap,
+        terms: Terms,
+    ) -> None:
+        """Take a heap of which nothing is settled: records of new people many at once, the others one by one."""
+        run, tally = self._run, self._tally
+        run.begin_tracking()
+        keys = heap.keys
+        run.changes.fetch_people(keys)
+        read_before, start = tally.records, 0
+        try:
+            for are_new, group in groupby(run.changes.are_new(keys)):
+                end = start + len(list(group))
+                # what was said of others since may have been about these too
+                if are_new and end - start >= FEWEST and (not start or all(run.changes.are_new(keys[start:end]))):
+                    tally.records = read_before + end
+                    run.take_new(terms, heap, digests, start, end)  # type: ignore[arg-type]  # each has one
+                else:
+                    some, ahead = range(end - start), dict(enumerate(heap.mapped()[start:end]))
+                    self._examine(
+                        records[start:end], digests[start:end], some, ahead, read_before + start, is_fetched=True
+                    )
+                start = end
+        finally:
+            tally.records = read_before + len(records)
 
     def _take_now(
         self,
@@ -139,6 +188,8 @@ class BrazeSink(Sink):
         unknown: Sequence[int],
         ahead: Mapping[int, MappedAhead | None],
         read_before: int,
+        *,
+        is_fetched: bool = False,
     ) -> None:
         """Take those records of a heap that are not known to be unchanged.
 
@@ -148,11 +199,13 @@ class BrazeSink(Sink):
             unknown: The indexes of those records, in order.
             ahead: What some of them say, by index, of which none needs judgement.
             read_before: How many records were read before the heap.
+            is_fetched: Whether what the ledger knows of their people was read already.
         """
         tally, run = self._tally, self._run
         mapped, broken = self._map_until_broken(records, unknown, ahead)
         described = {index: each.attributes for index, each in mapped.items() if each.attributes is not None}
-        people = dict(zip(described, run.changes.fetch(described.values()), strict=True))
+        find_people = partial(map, run.changes.person) if is_fetched else run.changes.fetch
+        people = dict(zip(described, find_people(described.values()), strict=True))
         if self._is_of_occurrences:
             run.occurrences.fetch(each for each in mapped.values() if isinstance(each, Mapped))
         discarded = run.changes.discarded

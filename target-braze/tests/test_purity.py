@@ -43,6 +43,7 @@ PURE = [
     "memberships",
     "moments",
     "names",
+    "newcomers",
     "nested",
     "object_forms",
     "occurrence_objects",
@@ -78,6 +79,7 @@ FORBIDDEN = {
 }  # fmt: skip
 ALLOWED = {
     ("names", "threading"),
+    ("newcomers", "threading"),
     ("record_table", "threading"),
     ("sealing", "threading"),
     ("settings", "os"),
@@ -91,7 +93,7 @@ statuses."""
 FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "read_text", "write_text", "mkdir", "now", "today"}
 ALLOWED_CALLS = {("changes", "self._sealer.open"), ("roll", "self._sealer.open")}
 """Opens what was sealed, not a file."""
-MAX_LINES = {"changes": 580, "settings": 400}
+MAX_LINES = {"changes": 700, "settings": 400}
 """What a record is compared with, and what is still under way of a person, cannot be read apart; the declarations of
 settings are one table."""
 

@@ -48,8 +48,8 @@ def test_outcomes_add_up_to_the_records(update: Any) -> None:
     for name, records in (("people", 9), ("orders", 4)):
         tally.streams[name].records += records
     tally.streams["people"].unchanged += 2
-    tally.accepted([update(str(number)) for number in range(3)])
-    tally.accepted([update("b", stream="orders")])
+    tally.accepted(Request([update(str(number)) for number in range(3)]))
+    tally.accepted(Request([update("b", stream="orders")]))
     tally.rejected([rejection(), rejection("worse")], records=1)
     tally.rejected([rejection()], records=0)  # the rest of its record was delivered
     summary = tally.summary(1)
@@ -106,7 +106,7 @@ def test_data_points_are_those_of_accepted_objects(update: Any) -> None:
     tally = Tally()
     shape = Shape({"plan": 1, "address": 4})
     same = [type(found)(*_fields(found), shape) for found in (update("a"), update("b"))]
-    tally.accepted([*same, costing(update("c"), plan=1), costing(update("d"))])
+    tally.accepted(Request([*same, costing(update("c"), plan=1), costing(update("d"))]))
     summary = tally.summary(1)
     assert (summary["objects"], summary["data_points"]) == (4, 11)
     assert summary["streams"]["people"]["attributes"] == {"address": 8, "plan": 3}
@@ -130,7 +130,7 @@ def test_an_object_counts_for_all_records_it_is_the_outcome_of(update: Any) -> N
     tally = Tally()
     tally.streams["people"].records += 7
     several = [msgspec.structs.replace(update(name), records=records) for name, records in (("a", 3), ("b", 3))]
-    tally.accepted([*several, update("c")])
+    tally.accepted(Request([*several, update("c")]))
     summary = tally.summary(1)
     assert (summary["records"], summary["delivered"], summary["unfinished"]) == (7, 7, 0)
     assert (summary["objects"], summary["data_points"]) == (3, 3)
