@@ -14,7 +14,8 @@ from demo.jobs import PROJECT, WORK
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-JOB, QUERY_JOB, SEGMENT_JOB = "customer-attributes", "recent-buyers", "win-back-campaign"
+JOB, QUERY_JOB = "customer-attributes", "recent-buyers"
+PURCHASES_JOB, SEGMENT_JOB = "purchases", "win-back-campaign"
 EVENTS_JOB, BACK_JOB = "engagement-events", "engagement-attributes"
 
 
@@ -99,14 +100,23 @@ def run(new_orders: int) -> None:
     report, summary = jobs.report()
     print("", *screen.outcome(summary), "", sep="\n")
 
+    with screen.step("Meltano run", PURCHASES_JOB) as step:
+        jobs.run(PURCHASES_JOB, variables, step)
+        _, bought = jobs.report()
+        step.result = f"{PURCHASES_JOB}: {screen.purchases(bought)}"
     with screen.step("Meltano run", SEGMENT_JOB) as step:
         jobs.run(SEGMENT_JOB, variables, step)
         step.result = f"{SEGMENT_JOB}: {screen.audiences(jobs.report()[1])}"
     print()
 
     back = come_back(server, bucket, variables)
-    taken = {JOB: screen.taken(summary, attributes), BACK_JOB: screen.taken(back, engagement.ATTRIBUTES)}
-    print("", "What it took, one data point for each attribute", *screen.pointers(taken), sep="\n")
+    taken = {
+        JOB: screen.taken(summary, attributes),
+        PURCHASES_JOB: screen.bought(bought),
+        BACK_JOB: screen.taken(back, engagement.ATTRIBUTES),
+    }
+    said = "What it took, one data point for each attribute and for each album bought"
+    print("", said, *screen.pointers(taken), sep="\n")
     show_end(report, summary, address)
 
 

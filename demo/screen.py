@@ -73,6 +73,22 @@ def audiences(summary: Mapping[str, Any]) -> str:
     )
 
 
+def purchases(summary: Mapping[str, Any]) -> str:
+    """Say in words what became of the purchases that were read; those that an earlier run sent are not sent again."""
+    outcomes = {"delivered": "sent", "unchanged": "sent before", "held": "held", "rejected": "rejected"}
+    counts = [f"{summary[name]:,} {what}" for name, what in outcomes.items() if summary[name] or name == "delivered"]
+    return ", ".join([f"{summary['records']:,} read", *counts])
+
+
+def bought(summary: Mapping[str, Any]) -> str:
+    """Say in words what a run sent of purchases; what Braze bills is pieces."""
+    if not summary["objects"]:
+        return "nobody has bought anything since, so nothing was sent: 0 data points"
+    points = summary["data_points"]
+    sent, pieces = _counted(summary["objects"], "purchase"), _counted(points, "album")
+    return f"{sent}, {pieces}: {_counted(points, 'data point')}; each is sent once"
+
+
 def taken(summary: Mapping[str, Any], attributes: int) -> str:
     """Say in words what a run sent, and how that compares with sending all it read.
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 FOLDER = Path(__file__).parent
-MARKETING_SQL = tuple(FOLDER / f"{name}.sql" for name in ("braze_customer_attributes", "recent_buyers", "win_back"))
+VIEWS = ("recent_buyers", "purchases", "win_back")
+MARKETING_SQL = tuple(FOLDER / f"{name}.sql" for name in ("braze_customer_attributes", *VIEWS))
 
 SHOP_SQL = """
 DROP SCHEMA IF EXISTS marketing, shop CASCADE;
@@ -38,6 +39,7 @@ CREATE TABLE shop.customers (
     signed_up_at    timestamptz NOT NULL
 );
 CREATE TABLE shop.purchases (
+    purchase_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     customer_id   varchar(20) NOT NULL REFERENCES shop.customers,
     purchased_on  date NOT NULL,
     quantity      integer NOT NULL,
@@ -68,7 +70,7 @@ def fill(connection: Connection, history: Sequence[purchases.Purchase]) -> bool:
         cursor.execute(SHOP_SQL)
         first_days = {purchase.customer_id: purchase.purchased_on for purchase in sorted(history, reverse=True)}
         _copy(cursor, "shop.customers", people.invent(dict(sorted(first_days.items()))))
-        _copy(cursor, "shop.purchases", history)
+        _copy(cursor, "shop.purchases (customer_id, purchased_on, quantity, amount)", history)
         cursor.execute("COMMENT ON SCHEMA shop IS %s", (fingerprint,))
     return True
 

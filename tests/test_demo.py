@@ -17,13 +17,15 @@ import pytest
 from braze_sandbox.testing import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))  # the demo is not installed
-from demo import database, engagement, jobs, s3, sandbox, screen  # noqa: E402
+from demo import database, engagement, jobs, purchases, s3, sandbox, screen, warehouse  # noqa: E402
 
 CUSTOMERS = 23_570
+PURCHASES, PIECES, ON_THE_LAST_DAY = 69_659, 167_881, 58
+BOUGHT = "marketing-purchases"
 PARTS = ("demo", "plugins", "tap-braze-currents", "target-braze", "meltano.yml")
 SECONDS = 400
 FIRST_EVENTS, LATER_EVENTS = 20_000, 2_000
@@ -93,8 +95,9 @@ def test_the_demo_delivers_every_customer_and_does_so_again(project: Path) -> No
     segment = summary(project, "marketing-win_back")
     members = told(printed, "entered, 0 left")
     assert segment["streams"]["marketing-win_back"]["audiences"]["win_back"]["members"] == members > 1000
-    points = first["data_points"] + segment["data_points"] + back["data_points"]
-    assert braze.stats()["data_points"]["total"] == points
+    assert_purchases_were_sent(project, printed, braze, sent=PURCHASES, before=0)
+    every = (first, summary(project, BOUGHT), segment, back)
+    assert braze.stats()["data_points"]["total"] == sum(each["data_points"] for each in every)
 
     attributes = braze.values("00004")  # the first customer of CDNOW who ordered more than once
     # all eight types of the mission
@@ -127,10 +130,9 @@ def test_the_demo_delivers_every_customer_and_does_so_again(project: Path) -> No
     assert address(again) == address(printed)
     assert braze.stats()["profiles"] == CUSTOMERS
     assert_only_what_changed_was_sent(summary(project), again, first["data_points"])
+    assert_purchases_were_sent(project, again, braze, sent=100, before=ON_THE_LAST_DAY)
     assert told(again, "events of 16 types in the warehouse") == FIRST_EVENTS + LATER_EVENTS
-    log = (project / ".demo" / "meltano.log").read_text()
-    read = re.findall(r"tap-braze-currents METRIC +metric_name=record_count metric_value=(\d+)", log)
-    assert sum(map(int, read)) == LATER_EVENTS, "nothing is read twice"
+    assert events_read(project) == LATER_EVENTS, "nothing is read twice"
     later = summary(project, "marketing-engagement")
     assert later["records"] > engaged
     assert 0 < later["delivered"] <= LATER_EVENTS
@@ -139,6 +141,33 @@ def test_the_demo_delivers_every_customer_and_does_so_again(project: Path) -> No
     assert_nothing_is_sent_without_news(project, address(printed), first["data_points"])
     stopped = demo(project, "--stop")
     assert all(f"{what} stopped" in stopped for what in ("PostgreSQL", "Braze sandbox", "S3 server"))
+
+
+def events_read(project: Path) -> int:
+    """How many events the tap has read in the demo's last run."""
+    log = (project / ".demo" / "meltano.log").read_text()
+    read = re.findall(r"tap-braze-currents METRIC +metric_name=record_count metric_value=(\d+)", log)
+    return sum(map(int, read))
+
+
+def ended(found: dict[str, Any]) -> tuple[int, int, int]:
+    """How many records a run read, sent and did not send again."""
+    return found["records"], found["delivered"], found["unchanged"]
+
+
+def assert_purchases_were_sent(project: Path, printed: str, braze: Client, *, sent: int, before: int) -> None:
+    """Those and no other; and those of each person come to what the attributes of the same warehouse say."""
+    found = summary(project, BOUGHT)
+    assert ended(found) == (sent + before, sent, before)
+    assert f"purchases: {sent + before:,} read, {sent:,} sent{f', {before} sent before' if before else ' '}" in printed
+    pieces = found["data_points"]
+    assert f"{sent:,} purchases, {pieces:,} albums: {pieces:,} data points" in printed
+    assert pieces == (100 if before else PIECES)
+    assert braze.stats()["data_points"]["purchases"] == {"album": PIECES + (pieces if before else 0)}
+    for person in braze.profiles(limit=CUSTOMERS):
+        [album] = person["purchases"]
+        assert album["count"] == person["attributes"]["items_bought"]
+        assert person["revenue"]["USD"] == pytest.approx(person["attributes"]["lifetime_revenue"], abs=0.01)
 
 
 def assert_the_segment_is_divided(profiles: list[dict[str, Any]], members: int) -> None:
@@ -157,9 +186,10 @@ def assert_only_what_changed_was_sent(second: dict[str, Any], printed: str, all_
     assert f"100 customers, {points} attributes: {points} data points instead of {all_points:,}" in printed
 
 
-def assert_nothing_is_sent_without_news(project: Path, address: str, all_points: int) -> None:
+def meltano_in(project: Path, address: str) -> Callable[..., str]:
+    """Runs Meltano as the demo does; returns what it prints."""
     server, bucket = database.Server(project / ".demo" / "postgres"), s3.Server(project / ".demo")
-    variables = jobs.environment(server.url, address, bucket.address)
+    variables = jobs.environment(server.url, address, bucket.start())
 
     def meltano(*arguments: str) -> str:
         command = [str(jobs.MELTANO), "--environment=sandbox", "--log-level=warning", *arguments]
@@ -167,12 +197,55 @@ def assert_nothing_is_sent_without_news(project: Path, address: str, all_points:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    return meltano
+
+
+def assert_nothing_is_sent_without_news(project: Path, address: str, all_points: int) -> None:
+    meltano = meltano_in(project, address)
     meltano("run", "customer-attributes")
     found = summary(project)
     assert (found["unchanged"], found["requests"], found["data_points"]) == (CUSTOMERS, 0, 0)
     in_words = f"nothing has changed, so nothing was sent: 0 data points instead of {all_points:,}"
     assert screen.taken(found, all_points // CUSTOMERS) == in_words
     assert json.loads(meltano("invoke", "target-braze--ledger", "stats", "--json"))["identities"] == CUSTOMERS
+
+    meltano("run", "purchases")
+    found = summary(project, BOUGHT)
+    assert ended(found) == (ON_THE_LAST_DAY + 100, 0, ON_THE_LAST_DAY + 100)
+    assert (found["requests"], found["data_points"]) == (0, 0)
+    assert screen.bought(found) == "nobody has bought anything since, so nothing was sent: 0 data points"
+
+
+CORRECTION_SQL = "UPDATE shop.purchases SET amount = amount + 1, quantity = quantity + 1 WHERE purchased_on = %s"
+
+
+@pytest.mark.timeout(2 * SECONDS)
+def test_a_purchase_is_known_by_its_key_whatever_is_corrected(project: Path) -> None:
+    """Without its key it is known by all it says, and a corrected one is sent twice; so it must come with SCHEMA."""
+    server = database.Server(project / ".demo" / "postgres")
+    server.start()
+    with contextlib.closing(server.connect()) as connection:
+        warehouse.fill(connection, purchases.read(purchases.fetch(project / ".demo" / "cdnow")))
+        warehouse.build(connection)
+    braze = Client(sandbox.start(project))
+    meltano = meltano_in(project, braze.address)
+    meltano("install", "extractor", "tap-postgres")
+    meltano("install", "loader", "target-braze")
+    meltano("run", "purchases")
+    counted = braze.stats()["data_points"]["purchases"]
+    assert counted["album"] >= PIECES
+
+    with contextlib.closing(server.connect()) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(CORRECTION_SQL, (purchases.LAST_DAY,))
+        corrected = cursor.rowcount
+        cursor.execute("SELECT count(*) FROM shop.purchases")
+        [[all_of_them]] = cursor.fetchall()
+    assert corrected >= ON_THE_LAST_DAY
+    meltano("run", "purchases")
+    assert ended(summary(project, BOUGHT)) == (corrected, 0, corrected)
+    meltano("run", "--full-refresh", "purchases")
+    assert ended(summary(project, BOUGHT)) == (all_of_them, 0, all_of_them)
+    assert braze.stats()["data_points"]["purchases"] == counted
 
 
 def ids(path: Path) -> set[str]:

@@ -84,3 +84,55 @@ def test_a_limit_that_is_just_enough(target: Target) -> None:
 
     assert outcome.exit == 0, outcome.stderr
     assert outcome.summary["data_points"] == 399
+
+
+TIME = "2026-11-03T09:00:00Z"
+QUANTITIES = (1, 3, 100, 250, None)
+PIECES = sum(quantity or 1 for quantity in QUANTITIES)
+
+
+def occurrences() -> list[dict[str, Any]]:
+    """Purchases of so many pieces, two events, and one that Braze does not bill."""
+    columns = ("external_id", "product_id", "price", "quantity", "time", "name", "source", "product_name", "variant_id")
+    schema: dict[str, Any] = {"properties": {name: {} for name in columns}}
+    hat = {"external_id": "p", "product_id": "hat", "price": 2, "time": TIME}
+    viewed = {"name": "ecommerce.product_viewed", "source": "web", "product_name": "Hat", "variant_id": "red"}
+    return [
+        {"type": "SCHEMA", "stream": "bought", "schema": schema},
+        *({"type": "RECORD", "stream": "bought", "record": {**hat, "quantity": each}} for each in QUANTITIES),
+        {"type": "SCHEMA", "stream": "did", "schema": schema},
+        *({"type": "RECORD", "stream": "did", "record": {"external_id": p, "name": "e", "time": TIME}} for p in "pq"),
+        {"type": "RECORD", "stream": "did", "record": {**hat, **viewed}},
+    ]
+
+
+OCCURRENCES = {
+    "streams": {
+        "bought": {"object": "purchases", "defaults": {"currency": "EUR"}},
+        "did": {"object": "events", "defaults": {"currency": "EUR"}},
+    }
+}
+
+
+def test_events_and_purchases_cost_what_braze_counts(target: Target, sandbox: Sandbox) -> None:
+    """A purchase of X pieces is X purchases, also in parts; an event is one; a recommended event is free."""
+    rehearsed = target.run({**OCCURRENCES, "dry_run": True}, occurrences())
+    real = target.run(OCCURRENCES, occurrences())
+
+    assert (real.exit, real.rejections) == (0, []), real.stderr
+    assert counts(rehearsed.summary) == counts(real.summary)
+    streams = {name: stream["attributes"] for name, stream in real.summary["streams"].items()}
+    assert streams == {"bought": {"purchases": PIECES}, "did": {"events": 2}}
+    counted = sandbox.stats()["data_points"]
+    assert (counted["purchases"], counted["events"]) == ({"hat": PIECES}, {"e": 2})
+    assert counted["total"] == real.summary["data_points"]
+    [person] = sandbox.profiles(external_id="p")
+    assert [each["count"] for each in person["purchases"]] == [PIECES]
+
+
+def test_a_limit_counts_pieces_before_they_are_sent(target: Target, sandbox: Sandbox) -> None:
+    outcome = target.run({**OCCURRENCES, "max_data_points": PIECES - 1, "max_objects_per_request": 1}, occurrences())
+
+    assert outcome.exit == 1
+    assert "would have passed `max_data_points`" in outcome.stderr
+    assert sandbox.stats()["data_points"]["total"] == outcome.summary["data_points"] <= PIECES - 1

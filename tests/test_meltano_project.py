@@ -16,7 +16,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 MELTANO = Path(sys.executable).with_name("meltano")
 PROJECT_FILE = PROJECT / "meltano.yml"
 JOBS = {
-    "customer-attributes", "recent-buyers", "win-back-campaign", "engagement-events", "engagement-attributes",
+    "customer-attributes", "recent-buyers", "purchases", "win-back-campaign",
+    "engagement-events", "engagement-attributes",
 }  # fmt: skip
 PRODUCTION = {
     "WAREHOUSE_URL": "postgresql+psycopg2://someone:something@warehouse.example.com/analytics",
@@ -131,6 +132,16 @@ def test_selected_streams_are_what_the_sql_makes(project: dict[str, Any]) -> Non
             schema, stream = pattern.removesuffix(".*").split("-", 1)
             assert f"{schema}.{stream}" in sql.replace('"', ""), pattern
             assert list(plugin["metadata"]) == [f"{schema}-{stream}"]
+
+
+def test_what_is_sent_once_has_a_key(project: dict[str, Any]) -> None:
+    """A view has no primary key; without one given here, an event or a purchase is known by all it says."""
+    listed = plugins(project)
+    [streams] = [plugin["config"]["streams"] for _, plugin in listed if plugin["name"] == "target-braze"]
+    once = [name for name, settings in streams.items() if settings.get("object") in ("events", "purchases")]
+    metadata = {name: said for _, plugin in listed for name, said in plugin.get("metadata", {}).items()}
+    assert once
+    assert all(metadata[name].get("key-properties") for name in once)
 
 
 def test_no_address_of_a_package_registry() -> None:

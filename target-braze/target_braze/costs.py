@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from target_braze.limits import FREE_ATTRIBUTES
+from target_braze.limits import FREE_ATTRIBUTES, MAX_QUANTITY
 from target_braze.nested import is_operation
 from target_braze.updates import ObjectKind, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-OBJECT_SHAPES: Final = {kind: Shape({kind.value: 1}) for kind in (ObjectKind.EVENTS, ObjectKind.PURCHASES)}
-"""What an event or purchase costs: one, whatever its properties."""
+EVENT: Final = Shape({ObjectKind.EVENTS.value: 1})
+"""What an event costs: one, whatever its properties."""
+_PURCHASES: Final = tuple(Shape({ObjectKind.PURCHASES.value: pieces}) for pieces in range(MAX_QUANTITY + 1))
+
+
+def purchase(pieces: int) -> Shape:
+    """What a purchase costs: one for each piece, whatever its properties.
+
+    A purchase is a data point, and a quantity of X is X purchases: Braze docs, "Data points", 2026-03, and "Purchase
+    object", 2025-11. No page says it in one sentence; the higher of two readings stops a run before it costs too much.
+    """
+    return _PURCHASES[pieces]
 
 
 def plain_points(names: Iterable[str]) -> tuple[int, ...]:

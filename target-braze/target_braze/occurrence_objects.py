@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from target_braze import ecommerce
-from target_braze.costs import OBJECT_SHAPES
+from target_braze import costs, ecommerce
 from target_braze.limits import MAX_NUMBER_DIGITS, MAX_OBJECT_BYTES, MAX_PROPERTIES, MAX_QUANTITY, TOO_LARGE
 from target_braze.nested import encode
 from target_braze.rejections import RefusalError
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from target_braze.columns import Column
     from target_braze.layouts import Layout
     from target_braze.stream_settings import StreamSettings
-    from target_braze.updates import Identity
+    from target_braze.updates import Identity, Shape
 
 
 class OccurrenceObjects:
@@ -67,16 +66,16 @@ class OccurrenceObjects:
         if "quantity" in refused and self._kind is ObjectKind.PURCHASES:
             raise RefusalError(f"quantity: {refused['quantity']}")  # without it, Braze would take it for one piece
         fields = self._arranged(parts, refused)
-        shape = OBJECT_SHAPES[self._kind]
-        if self._kind is ObjectKind.EVENTS and ecommerce.is_recommended(fields["name"]):
-            shape = FREE  # Braze docs, "eCommerce recommended events", 2026-09: they consume no data points
         objects = [fields]
         if self._kind is ObjectKind.PURCHASES and fields.get("quantity", 1) > MAX_QUANTITY:
             objects = [{**fields, "quantity": part} for part in parts_of(fields["quantity"], MAX_QUANTITY)]
         bodies = [encode({**identity.as_fields(), **each, **flags}) for each in objects]
         if max(map(len, bodies)) > MAX_OBJECT_BYTES:
             raise RefusalError(TOO_LARGE)
-        return tuple(Update(self._stream, self._kind, identity, body, shape) for body in bodies)
+        return tuple(
+            Update(self._stream, self._kind, identity, body, self._cost(each))
+            for each, body in zip(objects, bodies, strict=True)
+        )
 
     def known_by(self, record: Mapping[str, Any], columns: Mapping[str, Column | None]) -> bytes:
         """What a record is known by: its keys, or where it has none all of it that is sent.
@@ -86,6 +85,13 @@ class OccurrenceObjects:
         keys = {name: record[name] for name in self._key_properties if record.get(name) is not None}
         sent = {name: value for name, value in record.items() if columns[name] is not None}
         return known_by(self._kind.value, self._stream, keys or sent)
+
+    def _cost(self, fields: Mapping[str, Any]) -> Shape:
+        """What an object costs."""
+        if self._kind is ObjectKind.PURCHASES:
+            return costs.purchase(fields.get("quantity", 1))
+        # Braze docs, "eCommerce recommended events", 2026-09: they consume no data points
+        return FREE if ecommerce.is_recommended(fields["name"]) else costs.EVENT
 
     def _arranged(self, parts: dict[str, Any], refused: Mapping[str, str]) -> dict[str, Any]:
         """An event's or purchase's own fields, and all others as its properties."""

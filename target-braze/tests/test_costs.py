@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from target_braze.costs import OBJECT_SHAPES, data_points, nested_points, plain_points
-from target_braze.updates import ObjectKind
+from target_braze.costs import EVENT, data_points, nested_points, plain_points, purchase
+from target_braze.limits import MAX_QUANTITY
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,10 @@ def test_what_is_free_is_free_nested_too() -> None:
 
 def test_an_event_costs_one() -> None:
     """Whatever its properties."""
-    assert OBJECT_SHAPES[ObjectKind.EVENTS].data_points == {"events": 1}
-    assert OBJECT_SHAPES[ObjectKind.PURCHASES].data_points == {"purchases": 1}
-    assert ObjectKind.ATTRIBUTES not in OBJECT_SHAPES
+    assert EVENT.data_points == {"events": 1}
+
+
+@pytest.mark.parametrize("pieces", [1, 3, MAX_QUANTITY])
+def test_a_purchase_costs_one_a_piece(pieces: int) -> None:
+    assert purchase(pieces).data_points == {"purchases": pieces}
+    assert purchase(pieces) is purchase(pieces), "shapes are counted by what they are"

@@ -351,7 +351,7 @@ def test_a_purchase(price: Any) -> None:
         "properties": {"string": "x"},
     }
     assert mapped.update is not None
-    assert mapped.update.shape.data_points == {"purchases": 1}
+    assert mapped.update.shape.data_points == {"purchases": 2}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """What a written attribute costs. Pure.
 
-Braze docs, "Data points", 2026-09: one per attribute, event and purchase, also when nothing changed by it; every key
-of a nested object counts; a whole array is one, single additions are one each; some fields are free.
+Braze docs, "Data points", 2026-09: one per attribute, event and purchase, also when nothing changed by it, and a
+quantity of X is X purchases ("Purchase object"); every key of a nested object counts; a whole array is one, single
+additions are one each; some fields are free.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ def effect(outcome: Outcome | None) -> str:
     if outcome.events:
         parts.append(counted(outcome.events, "event"))
     if outcome.purchases:
-        parts.append(counted(outcome.purchases, "purchase"))
+        parts.append(f"{counted(outcome.purchases, 'piece')} bought")  # a quantity of X is X purchases
     parts += [_worded(count, name) for name, count in outcome.effects.items()]
     if outcome.dropped:
         parts.append(f"{counted(sum(outcome.dropped.values()), 'value')} dropped silently")

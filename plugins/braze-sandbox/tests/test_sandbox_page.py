@@ -141,11 +141,13 @@ def test_a_profile_shows_everything_about_a_person(braze: Client) -> None:
         'size {"shoe":38} Object',
         "none empty String",
         "old removed",
-        "Opened 1 02 Jan 2026, 03:04:05",
-        "SKU 3",
-        "Revenue 6.00 EUR",
+        "Event Times First Last Opened 1 02 Jan 2026, 03:04:05",
+        "1 purchased product Revenue 6.00 EUR Product Pieces First Last SKU 3",
     ):
         assert part in page
+    assert "1 purchase 201" in text_of(fetched(braze, "/requests"))
+    assert "3 pieces bought" in text_of(fetched(braze, "/requests/1"))
+    assert "every piece bought" in text_of(fetched(braze, "/data-points"))
 
 
 def test_a_request_shows_what_changed_what_was_refused_and_what_was_dropped(braze: Client) -> None:
