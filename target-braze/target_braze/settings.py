@@ -90,8 +90,8 @@ CONFIG: Final = th.PropertiesList(
             "or cohorts), fields (column: Braze name, or {name, type, operation, too_long, round, bucket, tolerance, "
             "at_most_every, only_if_empty}, or null to leave it out), only (columns to send), identify_by, "
             "update_existing_only, merge_objects, on_delete, allow_resubscribe, operation, prioritization, catalog, "
-            "cohort, cohort_id; of events and purchases: defaults, default_time_zone, in_doubt (resend or hold), "
-            "remember_days."
+            "cohort, cohort_id; in_doubt (resend or hold) of events, purchases and what `inc` and `$add` add; of "
+            "events and purchases: defaults, default_time_zone, remember_days."
         ),
     ),
     *COHORT_PROPERTIES,

@@ -11,6 +11,7 @@ import pytest
 
 PURE = [
     "acknowledgement",
+    "additions",
     "audience_mapping",
     "audiences",
     "backoff",
@@ -91,7 +92,7 @@ statuses."""
 FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "read_text", "write_text", "mkdir", "now", "today"}
 ALLOWED_CALLS = {("changes", "self._sealer.open"), ("roll", "self._sealer.open")}
 """Opens what was sealed, not a file."""
-MAX_LINES = {"changes": 580, "settings": 400}
+MAX_LINES = {"changes": 640, "settings": 400}
 """What a record is compared with, and what is still under way of a person, cannot be read apart; the declarations of
 settings are one table."""
 
