@@ -114,7 +114,7 @@ class Run:
         self._doubts.clear()
         self.ahead = MappingAhead(self._ledger.key)
         self._delivery: Delivery | Rehearsal | None = None
-        self._plan = Plan() if settings.dry_run else None
+        self._plan = Plan(settings.max_requests_per_second) if settings.dry_run else None
         self.changes.is_watched = settings.dry_run
         if settings.dry_run:
             self._delivery = Rehearsal(self)
@@ -356,8 +356,7 @@ class Run:
             self.tally.streams[stream].again += count
         summary = self.tally.summary(time.monotonic() - self._started, dry_run=self._settings.dry_run)
         if self._plan is not None:
-            per_second = self._settings.max_requests_per_second
-            summary["plan"] = self._plan.summary(summary["streams"], self.changes.source, per_second)
+            summary["plan"] = self._plan.summary(summary["streams"], self.changes.source)
         return summary
 
     def _submit(self, request: Request, position: int) -> None:
@@ -433,6 +432,8 @@ class Run:
 
     def sent(self, request: Request, *, is_retry: bool) -> None:
         """A request leaves."""
+        if self._plan is not None:
+            self._plan.sent(request.endpoint)
         self.occurrences.leaving(request.objects)
         if self.changes.additions.is_any:
             self.changes.additions.leaving(request.objects)
