@@ -282,7 +282,7 @@ class Mapper:
                 part = self._part(column, value, identity, findings)
                 if part is not UNSET:
                     parts[column.name] = part
-            elif column.is_removable:
+            elif column.is_removable and not column.is_null_skipped:
                 parts[column.name] = None
         return parts
 

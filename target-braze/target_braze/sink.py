@@ -94,7 +94,7 @@ class BrazeSink(Sink):
             return
         digests = self._digests.of(records)
         unknown = self._run.unknown(digests)
-        if self._compiled.is_usable and self._run.ahead.is_worth(len(unknown)):
+        if self._compiled.has_one_form and self._run.ahead.is_worth(len(unknown)):
             finish = partial(self._take_in_turn, records, digests, unknown)
             self._run.ahead.put(self._way, [records[index] for index in unknown], finish)
         else:

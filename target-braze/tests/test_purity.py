@@ -12,6 +12,7 @@ import pytest
 PURE = [
     "acknowledgement",
     "additions",
+    "attribute_names",
     "audience_mapping",
     "audiences",
     "backoff",
