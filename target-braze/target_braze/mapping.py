@@ -205,7 +205,8 @@ class Mapper:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What to say before the first record."""
-        return tuple(
+        own = () if self._occurrences is None else self._occurrences.warnings(self.columns)
+        return own + tuple(
             f"Stream {self.stream!r}: the column {source!r} is consent and is not sent, since the settings do not name "
             f"it. To send it all the same: `{settings_line(self.stream, source, name)}`."
             for source, name in self._plan.withheld.items()
