@@ -91,6 +91,15 @@ def test_nulls_are_a_matter_of_attributes(entry: dict[str, Any]) -> None:
     assert field(nulls="skip") == FieldSettings(nulls="skip")
 
 
+def test_what_an_update_does_with_the_rest_of_an_element_has_to_be_said() -> None:
+    fields = {"bookings": {"operation": "$update"}}
+    with pytest.raises(SettingsError, match=r"`streams\.people\.merge_objects: true` changes only what"):
+        read_settings({"instance": "sandbox", "streams": {"people": {"fields": fields}}}, {})
+    for merge_objects in (True, False):
+        config = {"instance": "sandbox", "streams": {"people": {"fields": fields, "merge_objects": merge_objects}}}
+        assert read_settings(config, {}).stream("people").merge_objects is merge_objects
+
+
 def test_which_policies_are_given() -> None:
     together = field(round=1, tolerance=5, at_most_every="7d", only_if_empty=True)
     assert together.policies == ("round", "only_if_empty", "tolerance", "at_most_every")
