@@ -36,7 +36,7 @@ class Addition(msgspec.Struct, frozen=True, gc=False, eq=False):
     Attributes:
         name: The attribute.
         number: Its number in the ledger.
-        key: What stands for it there, for this person.
+        key: What stands for it there: for the person, so that it is forgotten with them, and the attribute.
         said: The hash of its value.
         note: What is kept of it while nobody knows whether Braze has done it.
     """
@@ -150,7 +150,7 @@ class Additions:
         additions, doubtful, since = [], [], 0
         for index in adding:
             name, said = attributes.form.names[index], hashes[index * VALUE_BYTES : (index + 1) * VALUE_BYTES]
-            key = self._hasher.occurrence(_NAME % (person, name.encode()))
+            key = person + self._hasher.occurrence(_NAME % (person, name.encode()))
             note = None
             if key not in self._under_way:  # what this run has sent is no doubt that another left
                 [note] = self._store.get_occurrences([key])

@@ -16,7 +16,7 @@ from target_braze.additions import Additions, split
 from target_braze.hashes import Hasher
 from target_braze.mapping import Mapper
 from target_braze.settings import read_settings
-from target_braze.updates import Lesson
+from target_braze.updates import Identity, Lesson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,6 +116,34 @@ def test_another_addition_is_not_in_doubt(world: Any) -> None:
     assert world.run([heap(p(visits=4))], **options).counts == {"delivered": 1}
     assert world.run([heap(p(visits=3))], **options).counts == {"delivered": 1}, "a new one: the other is done with"
     assert world.braze.profiles["p"] == {"visits": 10}
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_what_is_in_doubt_of_a_person_is_forgotten_with_them(world: Any, *, is_known: bool) -> None:
+    options = of("hold")
+    if is_known:
+        world.run([heap(p(visits=5))], **options)
+    world.run([heap(p("q", visits=3))], scripted.Script((0,), 0), **options)
+    world.run([heap(p(visits=3))], scripted.Script((0,), 0), **options)
+    with world.ledger() as ledger:
+        key, _ = Hasher(ledger.key).identity(Identity("external_id", "p"))
+        assert ledger.stats().in_doubt == 2
+        assert ledger.delete(key)
+        assert ledger.stats().in_doubt == 1
+        assert not ledger.delete(key)
+        assert ledger.check().is_sound
+    ended = world.run([heap(p(visits=3)), heap(p("q", visits=3))], **options)
+    assert ended.counts == {"delivered": 1, "held": 1}
+
+
+def test_whoever_is_deleted_in_braze_and_comes_back_has_nothing_in_doubt(world: Any) -> None:
+    options = of("hold")
+    world.run([heap(p(visits=3))], scripted.Script((0,), 0), **options)
+    with world.ledger() as ledger:
+        assert ledger.stats().in_doubt == 1
+        ledger.delete_many([Hasher(ledger.key).identity(Identity("external_id", "p"))[0]])  # as when it is accepted
+        assert ledger.stats().in_doubt == 0
+    assert world.run([heap(p(visits=3))], **options).counts == {"delivered": 1}
 
 
 @pytest.mark.parametrize("is_applied", [False, True])
