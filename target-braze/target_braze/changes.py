@@ -351,13 +351,15 @@ class Changes:
         if not attributes.is_mergeable:
             added = self._added(said, chosen, held)
             chosen, held = added.chosen, added.held
+            if held and before is None:
+                before = Entry(self._names.layout(()), b"")  # not all of them are learned
         if held:
             digest = None  # it is to be looked at again: what is held goes out when its time has come
         if not chosen:
             change = self._unchanged(said, before, digest, held, open_)
             return change if added is None else msgspec.structs.replace(change, doubtful=added.doubtful)
         digests = {} if digest is None else {plan.stream: digest}
-        if before is None and not held and not plan.policies and plan.layout != _NO_LAYOUT:  # usual in a first run
+        if before is None and not plan.policies and plan.layout != _NO_LAYOUT:  # as good as always in a first run
             after, numbers = Entry(plan.layout, hashes, digests), plan.numbers
         else:
             after = self._after(said, before, chosen, digests, is_all=not held)
