@@ -304,7 +304,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an operation and a policy of numbers": (
         {"fields": {"a": {"operation": "inc", "round": 0}}},
-        "without round, bucket and tolerance",
+        "without round, bucket, tolerance and nulls",
     ),
 }
 
