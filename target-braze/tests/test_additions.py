@@ -12,9 +12,12 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from target_braze import entries
 from target_braze.additions import Additions, split
+from target_braze.doubts import Doubt
 from target_braze.hashes import Hasher
 from target_braze.mapping import Mapper
+from target_braze.names import Names
 from target_braze.settings import read_settings
 from target_braze.updates import Identity, Lesson
 
@@ -71,6 +74,8 @@ def test_each_is_done_once(world: Any, in_doubt: str) -> None:
     world.run([heap(p(visits=4, name="Ada", items=[{"sku": 2}]))], **options)
     assert world.run([heap(p(visits=3, name="Ada", items=[{"sku": 2}]))], **options).objects
     assert world.braze.profiles["p"] == {"visits": 10, "name": "Ada", "items": [{"sku": 1}, {"sku": 2}]}
+    with world.ledger() as ledger:
+        assert ledger.stats().in_doubt == 0
 
 
 @BOTH
@@ -162,14 +167,18 @@ def test_resent_none_is_missing(world: Any, *, is_applied: bool) -> None:
 
 @pytest.mark.parametrize("lags", [(0,), (9,)])
 @pytest.mark.parametrize("is_applied", [False, True])
+@pytest.mark.parametrize("before", [0, 5])
 def test_what_was_not_answered_is_held_and_the_rest_of_its_object_goes_again(
-    world: Any, lags: tuple[int, ...], *, is_applied: bool
+    world: Any, lags: tuple[int, ...], before: int, *, is_applied: bool
 ) -> None:
+    if before:
+        world.run([heap(p(visits=before, name="Eve"))], **of("hold"))
     script = scripted.Script(lags, None, is_applied, is_unanswered_at=0)
     ended = world.run([heap(p(visits=3, name="Ada")), heap(p("q", visits=1)), 2], script, **of("hold"))
     assert (ended.counts, ended.states) == ({"delivered": 2}, [2])
     assert [line["object"] for line in held(world)] == [{"external_id": "p", "visits": {"inc": 3}}]
-    assert world.braze.profiles["p"] == ({"visits": 3, "name": "Ada"} if is_applied else {"name": "Ada"})
+    visits = before + 3 * is_applied
+    assert world.braze.profiles["p"] == ({"visits": visits, "name": "Ada"} if visits else {"name": "Ada"})
     again = world.run([heap(p(visits=3, name="Ada")), heap(p("q", visits=1))], **of("hold"))
     assert (again.counts, again.requests) == ({"held": 1, "unchanged": 1}, [])
 
@@ -180,6 +189,13 @@ def test_the_same_again_in_the_run_that_was_not_answered(world: Any, lags: tuple
     ended = world.run([heap(p(visits=3)), heap(p("q", visits=1)), heap(p(visits=3))], script, **of("hold"))
     assert ended.summary["held"] >= 1
     assert world.braze.profiles["p"] == {"visits": 3}
+
+
+def test_once_the_rest_is_there_the_same_record_is_held(world: Any) -> None:
+    script = scripted.Script((0,), is_unanswered_at=0)
+    record = heap(p(visits=3, name="Ada"))
+    ended = world.run([record, heap(p("q", visits=1)), heap(p("r", visits=1)), record], script, **of("hold"))
+    assert ended.counts == {"delivered": 3, "held": 1}
 
 
 def test_there_and_back_while_the_rest_goes_again(world: Any) -> None:
@@ -328,6 +344,32 @@ def test_what_braze_certainly_did_not_do_is_as_it_was_before() -> None:
         assert store.entries == left
     assert found(other, attributes(visits=5), is_held=True)[0].doubtful == ()
     assert found(Additions(store, Hasher(bytes(32)), 0), attributes(visits=3), is_held=True)[0].doubtful == (0,)
+
+
+def test_what_this_run_has_under_way_is_no_doubt() -> None:
+    """3, then 4, then 3 while the first is still in flight: three additions."""
+    additions = Additions(FakeStore(), Hasher(bytes(32)), 0)
+    first, again = attributes(visits=3), attributes(visits=3)
+    _, update = found(additions, first, is_held=True)
+    additions.leaving([update])
+    assert found(additions, again, is_held=True)[0].doubtful == ()
+    additions.accepted([update])
+    assert found(additions, again, is_held=True)[0].doubtful == ()
+
+
+def test_what_was_recorded_before_a_crash_is_not_forgotten(world: Any) -> None:
+    """The note of the request was left, but the ledger has learned the addition: Braze accepted it."""
+    for in_doubt in ("hold", "resend"):
+        world.run([heap(p(visits=3, name="Ada"))], **of(in_doubt))
+        with world.ledger() as ledger:
+            [(key, value)] = ledger.items()
+            entry = entries.decode(value)
+            numbers = Names(ledger.meta_get, ledger.meta_put).numbers(entry.layout)
+            said = {number: entry.hashes[at * 8 : at * 8 + 8] for at, number in enumerate(numbers)}
+            note = [Doubt(key, tuple(numbers), {numbers[0]: said[numbers[0]]})]
+            ledger.meta_put("doubt:0", msgspec.msgpack.encode(note))
+        again = world.run([heap(p(visits=3, name="Ada"))], **of(in_doubt))
+        assert again.objects == [{"external_id": "p", "name": "Ada"}]
 
 
 def test_nothing_else_is_looked_at() -> None:
