@@ -27,6 +27,7 @@ FIELD_VALUES: dict[str, Any] = {
     "type": "integer",
     "operation": "inc",
     "too_long": "truncate",
+    "nulls": "skip",
     "round": 1,
     "bucket": [1],
     "tolerance": 1,

@@ -66,6 +66,22 @@ def test_a_dry_run_needs_neither_braze_nor_a_sandbox(target: Target) -> None:
     assert outcome.summary["records"] == 3
 
 
+def test_its_minutes_keep_the_limit_of_a_slow_endpoint(target: Target) -> None:
+    """Braze allows 1,000 requests a minute there."""
+    names = ("current_external_id", "new_external_id")
+    schema = {"properties": {name: {"type": "string"} for name in names}}
+    renamed: list[dict[str, Any]] = [
+        {"type": "RECORD", "stream": "renamed", "record": {names[0]: f"old-{number}", names[1]: f"new-{number}"}}
+        for number in range(5_000)
+    ]
+    messages = [{"type": "SCHEMA", "stream": "renamed", "schema": schema, "key_properties": []}, *renamed]
+    settings = {"dry_run": True, "streams": {"renamed": {"object": "external_id_rename"}}}
+
+    summary = target.run(settings, messages).summary
+
+    assert (summary["requests"], summary["plan"]["minutes"]) == (100, 0.1)
+
+
 def test_a_run_stops_before_the_request_that_would_cost_too_much(target: Target, sandbox: Sandbox) -> None:
     limits = {"max_data_points": 100, "max_objects_per_request": 10}
 

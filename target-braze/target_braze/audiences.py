@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 from singer_sdk import typing as th
 
 from target_braze import comparables, values
+from target_braze.attribute_names import name_problem
 from target_braze.conditions import compile_condition
 from target_braze.errors import SettingsError
 from target_braze.leaving import DEFAULT_MAX_LEAVING, LeavingLimit, read_leaving_limit
 from target_braze.operands import name_of
 from target_braze.rejections import RefusalError
 from target_braze.standard_fields import ALIAS_FIELDS, IDENTIFIERS, STANDARD_FIELDS
-from target_braze.stream_settings import chosen, given, name_problem
+from target_braze.stream_settings import chosen, given
 from target_braze.treatments import Treatments, read_treatments
 
 if TYPE_CHECKING:

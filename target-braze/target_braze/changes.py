@@ -20,6 +20,7 @@ import msgspec
 from xxhash import xxh3_64_digest
 
 from target_braze import entries
+from target_braze.additions import IN_DOUBT, Additions
 from target_braze.entries import NEVER, Entry, Mark
 from target_braze.hashes import VALUE_BYTES, value_hashes
 from target_braze.limits import MAX_OBJECT_BYTES
@@ -31,6 +32,7 @@ from target_braze.updates import Attributes, Identity, Lesson, Update
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from target_braze.additions import Addition
     from target_braze.hashes import Hasher
     from target_braze.mapped_ahead import MappedAhead
     from target_braze.mapping import Mapper, Source
@@ -87,6 +89,15 @@ class Store(Protocol):
     def delete_many(self, keys: Sequence[bytes]) -> None:
         """Forget some."""
 
+    def get_occurrences(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """What is kept of what must not be done twice."""
+
+    def put_occurrences(self, items: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Replace what is kept of some; None takes it out."""
+
+    def sync(self) -> None:
+        """Make durable what was put."""
+
 
 class Held(NamedTuple):
     """A change that a policy keeps back for now.
@@ -111,6 +122,7 @@ class Change(msgspec.Struct, frozen=True, gc=False, eq=False):
         held: What is kept back.
         is_known: Whether the ledger knew the person.
         changed: Attributes to be sent of which the ledger knew another value; told only if somebody watches.
+        doubtful: What is held since Braze may have done it, and since when: days since 1970.
     """
 
     update: Update | None = None
@@ -118,6 +130,7 @@ class Change(msgspec.Struct, frozen=True, gc=False, eq=False):
     held: tuple[Held, ...] = ()
     is_known: bool = False
     changed: tuple[str, ...] = ()
+    doubtful: tuple[Update, int] | None = None
 
 
 _NOTHING: Final = Change(is_known=True)
@@ -162,6 +175,24 @@ class _Said(msgspec.Struct, frozen=True, gc=False, eq=False):
     seed: int
 
 
+class _Added(NamedTuple):
+    """What of a record adds to what Braze has, of one that may.
+
+    Attributes:
+        chosen: The indexes of all attributes to send.
+        held: All that is held.
+        additions: What of the former adds.
+        is_held: Whether that is held when it is in doubt.
+        doubtful: What is in doubt of the latter, and since when.
+    """
+
+    chosen: tuple[int, ...]
+    held: tuple[Held, ...]
+    additions: tuple[Addition, ...]
+    is_held: bool
+    doubtful: tuple[Update, int] | None = None
+
+
 class _Open(msgspec.Struct, frozen=True, gc=False, eq=False):
     """An update in the request that is being packed: a later record of the same person may still go into it.
 
@@ -184,6 +215,7 @@ class Changes:
     """Compares records with the ledger, in the order they were read.
 
     Attributes:
+        additions: What is known of operations that must not be done twice.
         is_watched: Whether a `Change` is to tell more than a run needs.
         discarded: Digests that were taken out of the table since whoever watches it last emptied it.
         on_change: Told what stands for a person when digests of their records, by number of stream, no longer do.
@@ -217,6 +249,7 @@ class Changes:
         self._learned: dict[bytes, None] = {}
         self._arrived: list[bytes] = []
         self._refreshed: dict[bytes, bytes] = {}
+        self.additions = Additions(store, hasher, now)
         self.is_watched = False
         self.discarded: list[bytes] = []
         self.on_change: Callable[[bytes, Mapping[int, bytes]], None] | None = None
@@ -351,10 +384,17 @@ class Changes:
         hashes = value_hashes(attributes.values, seed) if ahead is None else ahead.details.hashes
         said = _Said(attributes, plan, hashes, key, seed)
         chosen, held = (plan.all, ()) if before is None else self._differing(said, before)
+        added = None
+        if not attributes.is_mergeable:
+            added = self._added(said, chosen, held)
+            chosen, held = added.chosen, added.held
+            if held and before is None:
+                before = Entry(self._names.layout(()), b"")  # not all of them are learned
         if held:
             digest = None  # it is to be looked at again: what is held goes out when its time has come
         if not chosen:
-            return self._unchanged(said, before, digest, held, open_)
+            change = self._unchanged(said, before, digest, held, open_)
+            return change if added is None else msgspec.structs.replace(change, doubtful=added.doubtful)
         digests = {} if digest is None else {plan.stream: digest}
         if before is None and not plan.policies and plan.layout != _NO_LAYOUT:  # as good as always in a first run
             after, numbers = Entry(plan.layout, hashes, digests), plan.numbers
@@ -362,6 +402,8 @@ class Changes:
             after = self._after(said, before, chosen, digests, is_all=not held)
             numbers = tuple(plan.numbers[index] for index in chosen)
         lesson = Lesson(key, before, after, numbers, is_after_another)
+        if added is not None:
+            lesson = msgspec.structs.replace(lesson, additions=added.additions, is_held_in_doubt=added.is_held)
         update = attributes.update(chosen, records, lesson)
         if before is not None:
             self._discard(before.records.values())
@@ -371,7 +413,8 @@ class Changes:
         self._pending[key] = lesson
         self._open[key] = _Open(update, attributes, before, earlier, is_after_another)
         changed = self._changed(said, before, chosen) if self.is_watched else ()
-        return Change(update, open_.update if open_ is not None else None, held, before is not None, changed)
+        change = Change(update, open_.update if open_ is not None else None, held, before is not None, changed)
+        return change if added is None else msgspec.structs.replace(change, doubtful=added.doubtful)
 
     def forget(self, identity: Identity, but: bytes | None = None) -> list[Lesson]:
         """Take it that the ledger will know nothing of somebody any more, nor what was said of them elsewhere.
@@ -518,6 +561,22 @@ class Changes:
                 chosen.append(index)
         return tuple(chosen), tuple(held)
 
+    def _added(self, said: _Said, chosen: tuple[int, ...], held: tuple[Held, ...]) -> _Added:
+        """What of the attributes to be sent adds to what Braze has; what of that is in doubt may be held."""
+        attributes, plan = said.attributes, said.plan
+        is_held = self._mappers[attributes.stream][1].settings.in_doubt == "hold"
+        found = self.additions.find(
+            attributes, chosen, said.key, said.hashes, numbers=plan.numbers, stream=plan.stream, is_held=is_held
+        )
+        is_held = is_held and bool(found.additions)
+        if not found.doubtful:
+            return _Added(chosen, held, found.additions, is_held)
+        names, points = attributes.form.names, attributes.points or attributes.form.points
+        held += tuple(Held(names[index], IN_DOUBT, points[index]) for index in found.doubtful)
+        chosen = tuple(index for index in chosen if index not in found.doubtful)
+        doubtful = attributes.update(found.doubtful), found.since
+        return _Added(chosen, held, found.additions, is_held, doubtful)
+
     def _changed(self, said: _Said, before: Entry | None, chosen: tuple[int, ...]) -> tuple[str, ...]:
         """The attributes to be sent of which the ledger knows another value."""
         known = {} if before is None else self._hashes(before)
@@ -642,7 +701,7 @@ class Changes:
             if lesson.is_after_another:  # the other may be among those above
                 after = self._reconciled(lesson)
                 self._store.put_many([(lesson.key, entries.encode(after))])
-                self._ended.append((lesson, after is lesson.after))
+                self._ended.append((lesson.replaces or lesson, after is lesson.after))
 
     def forgotten(self, lessons: Sequence[Lesson]) -> None:
         """Forget what Braze no longer has, or has otherwise (invariant 2)."""
@@ -651,7 +710,7 @@ class Changes:
 
     def rejected(self, lesson: Lesson) -> None:
         """Note that an update has ended of which nothing is learned."""
-        self._ended.append((lesson, False))
+        self._ended.append((lesson.replaces or lesson, False))
 
     def _reconciled(self, lesson: Lesson) -> Entry:
         """What the ledger knows after an update whose predecessor may have been rejected."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze import values
+from target_braze.attribute_names import name_problem
 from target_braze.errors import SettingsError
 from target_braze.findings import settings_line
 from target_braze.nested import parsed, to_nested
@@ -23,7 +24,7 @@ from target_braze.standard_fields import (
     PRIMARY_IDENTIFIERS,
     lookalike_of,
 )
-from target_braze.stream_settings import NUMBER_POLICIES, FieldSettings, StreamSettings, name_problem
+from target_braze.stream_settings import NUMBER_POLICIES, FieldSettings, StreamSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +62,7 @@ class Column:
         is_property: Whether it goes among the properties of an event or purchase.
         is_identifier: Whether it names the person and is no attribute besides.
         is_removable: Whether a null removes it; else a null leaves it alone.
+        is_null_skipped: Whether it is left alone all the same, for the settings say so; deletions remove it.
         is_truncated: Whether text that is too long is cut instead of rejected.
         policy: Which of its changes are held, if any.
         operation: What is done with its values to what Braze has; "" puts them in its place.
@@ -75,6 +77,7 @@ class Column:
     is_property: bool = False
     is_identifier: bool = False
     is_removable: bool = True
+    is_null_skipped: bool = False
     is_truncated: bool = False
     policy: Policy | None = None
     operation: str = ""
@@ -199,6 +202,7 @@ class Columns:
             is_property=not is_attributes and name not in self._layout.fields,
             is_identifier=is_identifier,
             is_removable=is_attributes and name not in self._layout.never_unset and not field.operation,
+            is_null_skipped=(field.nulls or self._settings.nulls) == "skip",
             is_truncated=field.is_truncated,
             policy=policy,
             operation=field.operation,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from target_braze.mapped_ahead import MappedAhead
     from target_braze.statements import StatementMapper
+    from target_braze.updates import Form
 
 _IDENTIFIERS: Final = frozenset({"external_id", "braze_id"})
 _Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=246)] | int
@@ -51,6 +52,10 @@ class OtherwiseError(Exception):
 class CompiledMapper:
     """Maps the plain records of one stream under one schema.
 
+    Attributes:
+        is_usable: Whether it can map any.
+        has_one_form: Whether all that it maps give the same attributes, as what is mapped ahead has to.
+
     Args:
         mapper: The stream's mapper, with the columns of its schema.
         required: Columns that every record must have: the stream's key properties.
@@ -62,7 +67,7 @@ class CompiledMapper:
     """
 
     def __init__(self, mapper: Mapper | StatementMapper, required: Sequence[str]) -> None:
-        self.is_usable = False
+        self.is_usable = self.has_one_form = False
         if not isinstance(mapper, Mapper):
             return
         self._mapper = mapper
@@ -108,7 +113,10 @@ class CompiledMapper:
         ]
         self._dates = [at for at, column in enumerate(sent, 1) if column.convert is values.to_date]
         self._never_null = [at for at, column in enumerate(sent, 1) if not column.is_removable]
-        self.form = mapper.form(self.identified_by, tuple(column.name for column in sent))
+        self._skipped = [at for at, column in enumerate(sent, 1) if column.is_removable and column.is_null_skipped]
+        self.has_one_form = not self._skipped
+        self._names = tuple(column.name for column in sent)
+        self.form = mapper.form(self.identified_by, self._names)
         self._prefix = msgspec.json.encode(self.identified_by) + b":"
         self._room = MAX_OBJECT_BYTES - self.form.size - len(self._prefix)  # with an end of line for each value
         self._has_nested = any(column.convert is None for column in sent)
@@ -126,6 +134,9 @@ class CompiledMapper:
                     parts[at] = convert(value)
             if not self._can_be_sent(parts):
                 return None
+            form = self.form
+            if self._skipped:
+                form, parts = self._without_nulls(parts)
         except (msgspec.DecodeError, UnicodeError, OtherwiseError, RefusalError):
             return None
         lines = encode_lines(parts)
@@ -136,9 +147,9 @@ class CompiledMapper:
         points, is_mergeable = None, True
         if self._has_nested:
             del parts[0]
-            points = nested_points(self.form.points, parts)
+            points = nested_points(form.points, parts)
             is_mergeable = points is None or self._mapper.are_mergeable(parts)
-        return Attributes(self._stream, identity, self._prefix + named, self.form, values, points, is_mergeable)
+        return Attributes(self._stream, identity, self._prefix + named, form, values, points, is_mergeable)
 
     def _can_be_sent(self, parts: list[Any]) -> bool:
         """Whether no value is one that Braze drops."""
@@ -146,6 +157,17 @@ class CompiledMapper:
             if parts[at] is not None and parts[at].year > MAX_YEAR:
                 return False
         return all(parts[at] is not None for at in self._never_null)
+
+    def _without_nulls(self, parts: list[Any]) -> tuple[Form, list[Any]]:
+        """Leave out the nulls that are skipped."""
+        skipped = {at for at in self._skipped if parts[at] is None}
+        if not skipped:
+            return self.form, parts
+        names = tuple(name for at, name in enumerate(self._names, 1) if at not in skipped)
+        if not names:
+            raise OtherwiseError  # there is nothing to say of the person
+        left = [part for at, part in enumerate(parts) if at not in skipped]
+        return self._mapper.form(self.identified_by, names), left
 
     def attributes(self, ahead: MappedAhead) -> Attributes:
         """What `map` says of a record that was mapped ahead."""

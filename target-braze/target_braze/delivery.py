@@ -57,8 +57,8 @@ class Outcomes(Protocol):
     def returned(self, objects: Sequence[Update]) -> None:
         """Braze has certainly done nothing of these objects, in this attempt and those before it."""
 
-    def in_doubt(self, objects: Sequence[Update], reason: str) -> None:
-        """Nobody knows whether Braze has these objects, and they are not sent again."""
+    def in_doubt(self, objects: Sequence[Update], reason: str) -> Sequence[Update]:
+        """Nobody knows whether Braze has these objects, and they are not sent again; return what of them may be."""
 
     def accepted(self, accepted: Request) -> None:
         """Braze accepted all that is in here, a request as it was sent or a part of one."""
@@ -358,11 +358,11 @@ class Delivery:
         if not doubtful:
             return objects
         self._warn(
-            f"Nobody knows whether Braze has taken some events or purchases ({without_values(reason)}). With "
-            "`in_doubt: hold` they are not sent again."
+            f"Nobody knows whether Braze has taken some events, purchases or additions ({without_values(reason)}). "
+            "With `in_doubt: hold` they are not sent again."
         )
-        self._outcomes.in_doubt(doubtful, without_values(reason))
-        return [update for update in objects if not update.is_held_in_doubt]
+        spared = self._outcomes.in_doubt(doubtful, without_values(reason))
+        return [*(update for update in objects if not update.is_held_in_doubt), *spared]
 
     async def _turn_comes(self, endpoint: Endpoint) -> bool:
         """Wait for the pace; False if told to stop."""

@@ -9,7 +9,7 @@ A note survives its process, not always the machine: it is not synced, which wou
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -24,8 +24,21 @@ if TYPE_CHECKING:
     from target_braze.names import Get, Names, Put
     from target_braze.updates import Lesson, Update
 
-Doubt = tuple[bytes, tuple[int, ...]]
-"""What stands for a person, and the numbers of the attributes that were to change."""
+
+class Doubt(msgspec.Struct, array_like=True, frozen=True):
+    """What was to change of one person.
+
+    Attributes:
+        key: What stands for the person.
+        numbers: The numbers of the attributes.
+        said: Number of one that adds to what Braze has → the hash of its value: if the ledger knows that, Braze has
+            accepted it, and to forget it would be to add it once more.
+    """
+
+    key: bytes
+    numbers: tuple[int, ...]
+    said: dict[int, bytes] = {}
+
 
 _NOTE: Final = "doubt:{}"
 _NONE: Final = msgspec.msgpack.encode([])
@@ -43,10 +56,12 @@ class Doubts:
     Attributes:
         memberships: The numbers of what is known of memberships: noted also of people whom the ledger does not know,
             for who may have entered has to be told when they leave.
+        has_additions: Whether there may be attributes that add to what Braze has.
     """
 
     def __init__(self, get: Get, put: Put) -> None:
         self.memberships: frozenset[int] = frozenset()
+        self.has_additions = False
         self._get = get
         self._put = put
         self._places = 0
@@ -77,7 +92,13 @@ class Doubts:
         """
         lessons = [update.lesson for update in objects if update.lesson is not None]
         lessons += forgets
-        doubts = [(lesson.key, lesson.numbers) for lesson in lessons if lesson.before is not None]
+        doubts: list[Any] = [(lesson.key, lesson.numbers) for lesson in lessons if lesson.before is not None]
+        if self.has_additions:
+            doubts = [
+                Doubt(lesson.key, lesson.numbers, {each.number: each.said for each in lesson.additions})
+                for lesson in lessons
+                if lesson.before is not None
+            ]
         if self.memberships:
             doubts += [
                 (lesson.key, numbers)
@@ -110,7 +131,8 @@ def forget(doubts: Iterable[Doubt], store: Store, names: Names) -> int:
     """
     entries_after: dict[bytes, bytes] = {}
     memberships = names.memberships
-    for key, numbers in doubts:
+    for doubt in doubts:
+        key, numbers = doubt.key, doubt.numbers
         value = entries_after.get(key) or store.get(key)
         perhaps = memberships.intersection(numbers)
         if value is None and not perhaps:
@@ -122,10 +144,11 @@ def forget(doubts: Iterable[Doubt], store: Store, names: Names) -> int:
         for digest in entry.records.values():
             store.table.discard(digest)
         hashes = [entry.hashes[at : at + VALUE_BYTES] for at in range(0, len(entry.hashes), VALUE_BYTES)]
+        marks = dict(entry.marks)
         for index, number in enumerate(names.numbers(entry.layout)):
-            if number in numbers:
+            if number in numbers and hashes[index] != doubt.said.get(number):
                 hashes[index] = PERHAPS if number in memberships else NEVER
-        marks = {number: mark for number, mark in entry.marks.items() if number not in numbers}
+                marks.pop(number, None)
         entries_after[key] = entries.encode(Entry(entry.layout, b"".join(hashes), {}, marks))
     if entries_after:
         store.put_many(list(entries_after.items()))

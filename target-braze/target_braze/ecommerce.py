@@ -1,7 +1,8 @@
 """The recommended `ecommerce.*` events, held against their schema before they are sent. Pure.
 
 An event of exactly such a name that does not keep the schema is discarded by Braze as a whole. Source: Braze docs,
-"eCommerce recommended events", 2026-09.
+"eCommerce recommended events", 2026-09. They ask for an array of `products` and not that something is in it: a cart
+that was emptied has none, and an order of which nobody knows what was in it still has a value.
 """
 
 from __future__ import annotations

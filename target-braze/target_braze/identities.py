@@ -27,11 +27,15 @@ class Identities:
     Args:
         identify_by: The identifiers, in the order they are tried.
         sources: Name in Braze → column; it may grow while records arrive.
+        called: What an identifier is called, where it is not by its own name, to say that it is missing or wrong.
     """
 
-    def __init__(self, identify_by: tuple[str, ...], sources: Mapping[str, str]) -> None:
+    def __init__(
+        self, identify_by: tuple[str, ...], sources: Mapping[str, str], called: Callable[[str], str] = str
+    ) -> None:
         self._identify_by = identify_by
         self._sources = sources
+        self._called = called
 
     def identify(self, record: Mapping[str, Any]) -> Identity:
         """Whom the record is about.
@@ -50,8 +54,10 @@ class Identities:
                     return Identity(kind, (alias["alias_label"], alias["alias_name"]))
                 return Identity(kind, _CONVERSIONS[kind](value))
             except RefusalError as refusal:
-                raise RefusalError(f"{kind}: {refusal}") from None
-        raise RefusalError(f"missing identifier: the record has none of {', '.join(self._identify_by)}")
+                raise RefusalError(f"{self._called(kind)}: {refusal}") from None
+        raise RefusalError(
+            f"missing identifier: the record has none of {', '.join(map(self._called, self._identify_by))}"
+        )
 
     def _value(self, kind: str, record: Mapping[str, Any]) -> Any:
         source = self._sources.get(kind)

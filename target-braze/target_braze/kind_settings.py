@@ -115,6 +115,7 @@ def with_kind(
         if name in own and kind not in kinds:
             others = ", ".join(each.value for each in kinds)
             raise SettingsError(f"`{where}.{name}` says nothing of {kind.value}, only of {others}. Take it out.")
+    _check_updates(settings, own, where)
     operations = OPERATIONS.get(kind.value, ("",))
     prioritization = tuple(
         chosen(each, PRIORITIES, f"{where}.prioritization") for each in own.get("prioritization", ())
@@ -133,6 +134,23 @@ def with_kind(
         catalog=own.get("catalog", ""),
         cohort=_cohort(own, where, cohort_keys) if kind is ObjectKind.COHORTS else None,
     )
+
+
+def _check_updates(settings: StreamSettings, own: Mapping[str, Any], where: str) -> None:
+    """Make sure that it is settled what `$update` does with the rest of an element.
+
+    Source: Braze docs, "Array of objects", 2025-11.
+
+    Raises:
+        SettingsError: If it is not.
+    """
+    updates = [column for column, field in settings.fields.items() if field and field.operation == "$update"]
+    if updates and "merge_objects" not in own:
+        raise SettingsError(
+            f"`{where}.fields.{updates[0]}.operation` is $update, by which Braze puts `$new_object` in the place of "
+            "the element, and what else was in that is lost, unless objects are merged. Say which: "
+            f"`{where}.merge_objects: true` changes only what `$new_object` names, false replaces the element."
+        )
 
 
 def cohort_keys(own: Mapping[str, Any]) -> CohortKeys | None:

@@ -141,6 +141,8 @@ class Ledger:
         """The first and the last member forgotten in this run, whose places are still to be written anew."""
         self._deleted: list[bytes] = []
         """The first and the last that were forgotten in this run, whose places are still to be written anew."""
+        self._no_additions: list[bytes] = []
+        """Likewise, of what was in doubt of them."""
         self._lock = threading.Lock()
 
     @classmethod
@@ -260,9 +262,10 @@ class Ledger:
             LedgerError: If it cannot be written.
         """
         self._forget_members([key])
+        has_additions = self._forget_additions([key])
         value = self.get(key)
         if value is None:
-            return False
+            return has_additions
         for digest in self._digests([value]):
             self.table.discard(digest)
         self._write([(_IDENTITY + key, None)])
@@ -280,6 +283,7 @@ class Ledger:
         """
         if keys:
             self._forget_members(keys)
+            self._forget_additions(keys)
             self._write([(_IDENTITY + key, None) for key in keys])
             self._deleted = [min([*self._deleted, *keys]), max([*self._deleted, *keys])]
 
@@ -299,7 +303,7 @@ class Ledger:
         Raises:
             LedgerError: If it cannot be read.
         """
-        return self._members(b"")
+        return ((key[1:], value) for key, value in self._beginning_with(_MEMBER))
 
     def put_members(self, items: Sequence[tuple[bytes, bytes]]) -> None:
         """Keep who is meant by a member, sealed; it is there whenever something is that was put after it.
@@ -323,17 +327,24 @@ class Ledger:
         """
         self._store.write([(_MEMBER + key, None) for key in keys])
 
-    def _members(self, beginning: bytes) -> Iterator[tuple[bytes, bytes]]:
-        prefix = _MEMBER + beginning
+    def _beginning_with(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         found = self._store.items(prefix)
-        return ((key[1:], value) for key, value in itertools.takewhile(lambda item: item[0].startswith(prefix), found))
+        return itertools.takewhile(lambda item: item[0].startswith(prefix), found)
 
     def _forget_members(self, identities: Sequence[bytes]) -> None:
         if not identities or next(self.members(), None) is None:
             return
-        keys = [key for identity in identities for key, _ in self._members(identity)]
+        keys = [key[1:] for identity in identities for key, _ in self._beginning_with(_MEMBER + identity)]
         self.delete_members(keys)
         self._former = [min([*self._former, *keys]), max([*self._former, *keys])] if keys else self._former
+
+    def _forget_additions(self, identities: Sequence[bytes]) -> bool:
+        """Forget what is in doubt of people, whose keys begin with theirs; return whether there was any."""
+        keys = [key for identity in identities for key, _ in self._beginning_with(_OCCURRENCE + identity)]
+        if keys:
+            self._write([(key, None) for key in keys])
+            self._no_additions = [min([*self._no_additions, *keys]), max([*self._no_additions, *keys])]
+        return bool(keys)
 
     # Events and purchases
 
@@ -341,7 +352,7 @@ class Ledger:
         """What is known of events and purchases, None of one of which nothing is.
 
         Args:
-            keys: What stands for them, 16 bytes each.
+            keys: What stands for them, 16 bytes each; of an addition, what stands for its person and 16 more.
 
         Raises:
             LedgerError: If it cannot be read.
@@ -417,6 +428,8 @@ class Ledger:
             if self._rehearsed_in is None:
                 if self._former:
                     self._store.compact(_MEMBER + self._former[0], _MEMBER + self._former[-1])
+                if self._no_additions:
+                    self._store.compact(self._no_additions[0], self._no_additions[-1])
                 if self._deleted:
                     self._store.compact(_IDENTITY + self._deleted[0], _IDENTITY + self._deleted[-1])
                 self._keep_table()

@@ -20,7 +20,7 @@ from target_braze.findings import settings_line
 from target_braze.identities import Identities
 from target_braze.layouts import layout_of
 from target_braze.limits import MAX_OBJECT_BYTES, TOO_LARGE
-from target_braze.nested import NestedValue, encode, encode_each, encode_sorted, is_operation, parsed
+from target_braze.nested import NestedValue, encode, encode_each, encode_sorted, is_partial, parsed
 from target_braze.occurrence_objects import OccurrenceObjects
 from target_braze.rejections import RefusalError, Rejection
 from target_braze.schema import Schema, columns
@@ -200,12 +200,13 @@ class Mapper:
     def are_mergeable(self, values: Iterable[Any]) -> bool:
         """Whether each of these values replaces what Braze has, so that of two only the later needs to be sent."""
         nested = [value for value in values if type(value) is dict]
-        return not nested or not (self.settings.merge_objects or any(map(is_operation, nested)))
+        return not nested or not (self.settings.merge_objects or any(map(is_partial, nested)))
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What to say before the first record."""
-        return tuple(
+        own = () if self._occurrences is None else self._occurrences.warnings(self.columns)
+        return own + tuple(
             f"Stream {self.stream!r}: the column {source!r} is consent and is not sent, since the settings do not name "
             f"it. To send it all the same: `{settings_line(self.stream, source, name)}`."
             for source, name in self._plan.withheld.items()
@@ -282,7 +283,7 @@ class Mapper:
                 part = self._part(column, value, identity, findings)
                 if part is not UNSET:
                     parts[column.name] = part
-            elif column.is_removable:
+            elif column.is_removable and not column.is_null_skipped:
                 parts[column.name] = None
         return parts
 

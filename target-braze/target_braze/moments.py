@@ -6,6 +6,7 @@ Amperity's rules, as a purchase that lands in the wrong day is seldom noticed (v
 from __future__ import annotations
 
 import datetime as dt
+import re
 from decimal import Decimal
 from typing import Any, Final
 
@@ -14,7 +15,14 @@ import msgspec
 from target_braze import values
 from target_braze.rejections import RefusalError
 
+NONE: Final = "not a date-time (write ISO 8601, e.g. 2026-01-31T12:00:00Z)"
 TIME_WITHOUT_ZONE: Final = "a time without an offset, which could be any of 26 hours (set default_time_zone)"
+
+DIGITS: Final = (
+    "digits in text, which could be Unix seconds, milliseconds or a date (send Unix seconds as a number, e.g. by a "
+    "cast in the query or stream map, or write ISO 8601)"
+)
+_DIGITS: Final = re.compile(r"\s*-?[0-9]+(?:\.[0-9]+)?\s*")
 
 
 def to_moment(value: Any, zone: dt.tzinfo | None = None) -> str:
@@ -38,9 +46,8 @@ def to_moment(value: Any, zone: dt.tzinfo | None = None) -> str:
         try:
             moment = msgspec.convert(value, dt.datetime)
         except msgspec.ValidationError:
-            moment = values.parse_moment(
-                value.strip(), "not a date-time (write ISO 8601, e.g. 2026-01-31T12:00:00Z)", zone
-            )
+            otherwise = DIGITS if _DIGITS.fullmatch(value) else NONE
+            moment = values.parse_moment(value.strip(), otherwise, zone)
     elif isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         moment = dt.datetime(value.year, value.month, value.day, tzinfo=zone or dt.timezone.utc)
     elif isinstance(value, dt.datetime):

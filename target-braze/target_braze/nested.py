@@ -87,6 +87,11 @@ def is_operation(value: dict[str, Any]) -> bool:
     return bool(value) and (not value.keys().isdisjoint(OPERATIONS) or value.keys() <= {"add", "remove"})
 
 
+def is_partial(value: dict[str, Any]) -> bool:
+    """Whether an object changes a part of what Braze has, so that of two the later does not say what both do."""
+    return is_operation(value) or value.keys() == {"inc"}
+
+
 class NestedValue:
     """Converts one array or object and counts what it had to leave out.
 

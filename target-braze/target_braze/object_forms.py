@@ -49,6 +49,12 @@ class Side(NamedTuple):
         """The column with an identifier, or with a part of one; a label is the same before and after."""
         return name if self.columns in ("old_{}", "new_{}") and name == "alias_label" else self.columns.format(name)
 
+    def called(self, kind: str) -> str:
+        """What an identifier is called where a record lacks it: its column, or the two of an alias."""
+        if kind == "user_alias" and self.columns != "{}":
+            return f"{self.column('alias_name')} with {self.column('alias_label')}"
+        return self.columns.format(kind)
+
 
 class Draft(NamedTuple):
     """A record of which the parts are known.

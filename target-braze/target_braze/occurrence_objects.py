@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from target_braze import costs, ecommerce
+from target_braze.findings import settings_line
 from target_braze.limits import MAX_NUMBER_DIGITS, MAX_OBJECT_BYTES, MAX_PROPERTIES, MAX_QUANTITY, TOO_LARGE
 from target_braze.nested import encode
 from target_braze.rejections import RefusalError
+from target_braze.schema import Kind, kind_of
 from target_braze.updates import FREE, ObjectKind, Update
 
 if TYPE_CHECKING:
@@ -76,6 +78,24 @@ class OccurrenceObjects:
             Update(self._stream, self._kind, identity, body, self._cost(each))
             for each, body in zip(objects, bodies, strict=True)
         )
+
+    def warnings(self, columns: Mapping[str, Column | None]) -> tuple[str, ...]:
+        """What to say before the first record, if two records of the stream may well be alike and not the same.
+
+        Events with a time of day are hardly alike in all they say; two hats in an order are, and two visits in a day.
+        """
+        times = [kind_of(column.schema) for column in columns.values() if column and column.name == "time"]
+        has_time_of_day = not {Kind.DATE, Kind.STRING, Kind.ANY}.intersection(times) and bool(times)
+        if self._key_properties or (self._kind is ObjectKind.EVENTS and has_time_of_day):
+            return ()
+        warning = (
+            f"Stream {self._stream!r} has no key properties, so its records are known by all that is sent of them, and "
+            f"of two that say the same only one is sent. If both happened, let the tap say what tells them apart: in "
+            f"Meltano, `metadata: {{{self._stream}: {{table-key-properties: [id]}}}}` of the tap; else "
+            f"`stream_maps: {{{self._stream}: {{__key_properties__: [id]}}}}` here. It need not be sent: "
+            f"`{settings_line(self._stream, 'id', None)}`."
+        )
+        return (warning,)
 
     def known_by(self, record: Mapping[str, Any], columns: Mapping[str, Column | None]) -> bytes:
         """What a record is known by: its keys, or where it has none all of it that is sent.

@@ -43,7 +43,7 @@ DECLARED: Final = (
 
 
 def occurrence_settings(own: Mapping[str, Any], where: str, kind: ObjectKind, remember_days: int) -> dict[str, Any]:
-    """The settings that only events and purchases have.
+    """The settings that only events and purchases have; `in_doubt`, attributes too, for what adds to Braze's.
 
     Args:
         own: What is given for the stream.
@@ -54,16 +54,17 @@ def occurrence_settings(own: Mapping[str, Any], where: str, kind: ObjectKind, re
     Raises:
         SettingsError: If they make no sense.
     """
-    if kind not in (ObjectKind.EVENTS, ObjectKind.PURCHASES):
-        for name in _NAMES:
-            if name in own:
-                raise SettingsError(
-                    f"`{where}.{name}` says nothing of {kind.value}, only of events, purchases. Take it out."
-                )
-        return {}
     in_doubt = own.get("in_doubt", IN_DOUBT_CHOICES[0])
     if in_doubt not in IN_DOUBT_CHOICES:
         raise SettingsError(f"`{where}.in_doubt` is {in_doubt!r}; write one of {', '.join(IN_DOUBT_CHOICES)}.")
+    if kind not in (ObjectKind.EVENTS, ObjectKind.PURCHASES):
+        is_attributes = kind is ObjectKind.ATTRIBUTES
+        for name in _NAMES:
+            if name in own and not (is_attributes and name == "in_doubt"):
+                raise SettingsError(
+                    f"`{where}.{name}` says nothing of {kind.value}, only of events, purchases. Take it out."
+                )
+        return {"in_doubt": in_doubt} if is_attributes else {}
     return {
         "defaults": {name: _default(name, value, where, kind) for name, value in own.get("defaults", {}).items()},
         "default_time_zone": _zone(own.get("default_time_zone"), f"{where}.default_time_zone"),

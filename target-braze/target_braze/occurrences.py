@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 
-from target_braze.updates import Outcome, Update, Whole
+from target_braze.updates import Outcome, Update
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,6 +30,27 @@ SECONDS_A_DAY: Final = 24 * 60 * 60
 _LEARNED_AT_ONCE: Final = 4_096
 """Digests are added to the table in such heaps; until then an occurrence is looked up in the ledger instead."""
 _FORGOTTEN_AT_ONCE: Final = 10_000
+
+
+class Whole:
+    """A record that became several objects: it has ended when all of them have, as the worst of them did.
+
+    Args:
+        left: How many objects there are.
+        outcome: What became of others of its objects before.
+    """
+
+    __slots__ = ("_left", "_outcome")
+
+    def __init__(self, left: int, outcome: Outcome = Outcome.DELIVERED) -> None:
+        self._left = left
+        self._outcome = outcome
+
+    def ended(self, outcome: Outcome) -> Outcome | None:
+        """Note that an object ended; return what becomes of the record, if it was the last."""
+        self._outcome = max(self._outcome, outcome)
+        self._left -= 1
+        return None if self._left else self._outcome
 
 
 class Known(msgspec.Struct, array_like=True, frozen=True, gc=False):

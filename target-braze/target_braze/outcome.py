@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from target_braze.additions import IN_DOUBT
 from target_braze.plan import HOURLY_LIMIT
 
 if TYPE_CHECKING:
@@ -48,9 +49,10 @@ def outcome_lines(summary: Mapping[str, Any], path: Path) -> Iterator[str]:
 
 
 def _doubtful_lines(name: str, stream: Mapping[str, Any], path: Path) -> Iterator[str]:
-    if stream.get("in_doubt"):
+    additions = sum(each["changes"] for each in stream["held_attributes"] if each["policy"] == IN_DOUBT)
+    if held := additions or stream.get("in_doubt"):
         yield (
-            f"Held in stream {name}: {stream['in_doubt']:,} of which nobody knows whether Braze has them (each in "
+            f"Held in stream {name}: {held:,} of which nobody knows whether Braze has them (each in "
             f"held.jsonl beside {path}, with what to do)."
         )
     if stream.get("sent_again"):
@@ -58,6 +60,7 @@ def _doubtful_lines(name: str, stream: Mapping[str, Any], path: Path) -> Iterato
 
 
 def _held_lines(stream: str, held: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    held = [each for each in held if each["policy"] != IN_DOUBT]
     if held:
         yield f"Held back in stream {stream} (by its `fields`; each goes out when its time has come):"
     for each in held:

@@ -7,12 +7,14 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from target_braze.endpoints import Rate
 from target_braze.findings import settings_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from target_braze.changes import Change
+    from target_braze.endpoints import Endpoint
     from target_braze.mapping import Source
     from target_braze.updates import Attributes
 
@@ -52,11 +54,43 @@ class StreamPlan:
     whole: Counter[str] = field(default_factory=Counter)
 
 
-class Plan:
-    """Watches what would be sent."""
+class _Clock:
+    """When requests would start that keep their limits, in the order they are sent.
 
-    def __init__(self) -> None:
+    Args:
+        per_second: Most requests of any kind in a second.
+        tracked_per_second: Most of those to `/users/track`.
+    """
+
+    def __init__(self, per_second: float, tracked_per_second: float) -> None:
+        self.seconds = 0.0
+        self._interval = 1 / per_second
+        self._tracked = Rate("track", tracked_per_second)
+        self._next: dict[str, float] = {}
+
+    def start(self, rate: Rate | None) -> None:
+        """Start a request: after the one before it, which a slow endpoint holds up, and as its own limit allows."""
+        name, per_second = rate or self._tracked
+        at = max(self.seconds + self._interval, self._next.get(name, 0.0) + 1 / per_second)
+        self.seconds = self._next[name] = at
+
+
+class Plan:
+    """Watches what would be sent.
+
+    Args:
+        requests_per_second: The most that the settings allow.
+    """
+
+    def __init__(self, requests_per_second: float) -> None:
+        self._clock = _Clock(requests_per_second, requests_per_second)
+        self._hourly = _Clock(requests_per_second, HOURLY_LIMIT / 3_600)
         self._streams: defaultdict[str, StreamPlan] = defaultdict(StreamPlan)
+
+    def sent(self, endpoint: Endpoint) -> None:
+        """Take note of a request."""
+        self._clock.start(endpoint.rate)
+        self._hourly.start(endpoint.rate)
 
     def note(self, attributes: Attributes, change: Change) -> None:
         """Take note of what a record would change."""
@@ -76,19 +110,16 @@ class Plan:
         self,
         streams: Mapping[str, Mapping[str, Any]],
         source_of: Callable[[str, str], Source],
-        requests_per_second: int,
     ) -> dict[str, Any]:
         """What `summary.json` says of the plan.
 
         Args:
             streams: The summary of each stream.
             source_of: Tells where an attribute of a stream comes from.
-            requests_per_second: The most that the settings allow.
         """
-        requests = sum(stream["requests"] for stream in streams.values())
         return {
-            "minutes": round(requests / requests_per_second / 60, 2),
-            "minutes_at_hourly_limit": round(requests / HOURLY_LIMIT * 60, 2),
+            "minutes": round(self._clock.seconds / 60, 2),
+            "minutes_at_hourly_limit": round(self._hourly.seconds / 60, 2),
             "habits": [
                 habit
                 for name, stream in self._streams.items()

@@ -51,7 +51,7 @@ class Report:
                 "that can."
             ) from None
         self.dead_letter = DeadLetter(self.folder / DEAD_LETTER)
-        self.held = DeadLetter(self.folder / HELD, "An event or purchase that is held")
+        self.held = DeadLetter(self.folder / HELD, "An event, purchase or addition that is held")
 
     def sync(self) -> None:
         """Make durable what a STATE must not pass.

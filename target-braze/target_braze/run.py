@@ -19,7 +19,8 @@ import msgspec
 
 from target_braze import instances
 from target_braze.acknowledgement import Acknowledger
-from target_braze.changes import Changes
+from target_braze.additions import IN_DOUBT, split
+from target_braze.changes import Changes, Held
 from target_braze.digests import unknown
 from target_braze.doubts import Doubts, forget
 from target_braze.endpoints import TRACK
@@ -116,7 +117,7 @@ class Run:
         self._doubts.clear()
         self.ahead = MappingAhead(self._ledger.key)
         self._delivery: Delivery | Rehearsal | None = None
-        self._plan = Plan() if settings.dry_run else None
+        self._plan = Plan(settings.max_requests_per_second) if settings.dry_run else None
         self.changes.is_watched = settings.dry_run
         if settings.dry_run:
             self._delivery = Rehearsal(self)
@@ -191,8 +192,7 @@ class Run:
             return
         found = self.occurrences.find(mapped, digest)
         for update, day in found.held:
-            since = dt.date(1970, 1, 1) + dt.timedelta(days=day)
-            self._hold(update, f"in doubt since {since}: it was sent then, and no answer came")
+            self._hold(update, _sent_on(day))
         if found.held and not found.updates:
             self.tally.in_doubt(stream)
         elif not found.updates:
@@ -270,10 +270,14 @@ class Run:
             self._plan.note(attributes, change)
         if change.held:
             self.tally.held(attributes.stream, change.held)
+            if change.doubtful is not None:
+                self._hold(change.doubtful[0], _sent_on(change.doubtful[1]))
         if change.update is None:
             tally = self.tally.streams[attributes.stream]
             tally.unchanged += change.replaces.records if change.replaces is not None else 0
-            if change.held:
+            if change.doubtful is not None:
+                self.tally.in_doubt(attributes.stream)
+            elif change.held:
                 tally.held += 1
             else:
                 tally.unchanged += 1
@@ -385,10 +389,12 @@ class Run:
         return summary
 
     def _counted(self) -> dict[str, Any]:
+        while self.changes.additions.again:
+            stream, count = self.changes.additions.again.popitem()
+            self.tally.streams[stream].again += count
         summary = self.tally.summary(time.monotonic() - self._started, dry_run=self._settings.dry_run)
         if self._plan is not None:
-            per_second = self._settings.max_requests_per_second
-            summary["plan"] = self._plan.summary(summary["streams"], self.changes.source, per_second)
+            summary["plan"] = self._plan.summary(summary["streams"], self.changes.source)
         return summary
 
     def _submit(self, request: Request, position: int) -> None:
@@ -400,6 +406,7 @@ class Run:
             self._doubts.memberships = self.audiences.memberships
             self.audiences.write()
         if not self._settings.dry_run:
+            self._doubts.has_additions = self.changes.additions.is_any
             self._doubts.note(position, request.singles, request.forgets)
         self._delivery.submit(position, request)
 
@@ -463,33 +470,53 @@ class Run:
 
     def sent(self, request: Request, *, is_retry: bool) -> None:
         """A request leaves."""
+        if self._plan is not None:
+            self._plan.sent(request.endpoint)
         self.occurrences.leaving(request.singles)
+        if self.changes.additions.is_any:
+            self.changes.additions.leaving(request.singles)
         self.tally.sent(request, is_retry=is_retry)
 
     def returned(self, objects: Sequence[Update]) -> None:
         """Take it back that these objects may have reached Braze."""
         self.occurrences.returned(objects)
+        if self.changes.additions.is_any:
+            self.changes.additions.returned(objects)
 
-    def in_doubt(self, objects: Sequence[Update], reason: str) -> None:
-        """Hold what may have reached Braze and must not be there twice.
+    def in_doubt(self, objects: Sequence[Update], reason: str) -> Sequence[Update]:
+        """Hold what may have reached Braze and must not be there twice; return what of it may go again.
 
         Raises:
             DeadLetterError: If it cannot be listed.
             DeliveryError: If so many are held that a person had better look at it first.
         """
-        for update in objects:
-            self._hold(update, f"in doubt: {reason}")
-            self.occurrences.ended(update)
-            self.tally.in_doubt(update.stream, update.records)
-            self._end_whole(update, Outcome.HELD)
+        spared = [rest for update in objects if (rest := self._spare(update, f"in doubt: {reason}")) is not None]
         self._unanswered += len(objects)
         if self._settings.max_rejected.is_passed(self._unanswered, self.tally.records):
             raise DeliveryError(
-                f"Nobody knows whether Braze has {self._unanswered:,} events and purchases, for it does not answer as "
-                "it should. With `in_doubt: hold` they are held, and since `max_rejected` allows no more, the run "
-                f"stops. They are in {self._report.held.path}. Run again when Braze answers; what was not sent yet is "
-                "sent then."
+                f"Nobody knows whether Braze has {self._unanswered:,} events, purchases and additions, for it does not "
+                "answer as it should. With `in_doubt: hold` they are held, and since `max_rejected` allows no more, "
+                f"the run stops. They are in {self._report.held.path}. Run again when Braze answers; what was not sent "
+                "yet is sent then."
             )
+        return spared
+
+    def _spare(self, update: Update, reason: str) -> Update | None:
+        """Hold what of an object must not be there twice; return the rest, if there is any."""
+        if update.lesson is None:
+            self._hold(update, reason)
+            self.occurrences.ended(update)
+            self.tally.in_doubt(update.stream, update.records)
+            self._end_whole(update, Outcome.HELD)
+            return None
+        held, rest = split(update)
+        self._hold(held, reason)
+        self.changes.additions.ended([update])
+        self.tally.held(update.stream, [Held(name, IN_DOUBT, each) for name, each in held.shape.data_points.items()])
+        if rest is None:
+            self.changes.rejected(update.lesson)
+            self.tally.in_doubt(update.stream, update.records)
+        return rest
 
     def accepted(self, accepted: Request) -> None:
         """Record what Braze accepted (invariant 2)."""
@@ -500,6 +527,8 @@ class Run:
         self.changes.arrived(accepted.newcomers)
         if objects:
             self.changes.accepted([update.lesson for update in objects if update.lesson is not None])
+            if self.changes.additions.is_any:
+                self.changes.additions.accepted(objects)
         has_occurrences = self.occurrences.accepted(objects)
         self.tally.accepted(accepted)
         if self.audiences is not None:
@@ -523,6 +552,9 @@ class Run:
         if update.occurrence is not None:  # once it is among the rejected, it need not be in doubt any more
             self.occurrences.rejected(update)
             self._end_whole(update, Outcome.REJECTED)
+        elif self.changes.additions.is_any:
+            self.changes.additions.returned([update])
+            self.changes.additions.ended([update])
 
     def ended(self, position: int) -> None:
         """Acknowledge what a request that has ended was the last to hold up."""
@@ -555,7 +587,7 @@ class Run:
     # On both
 
     def _hold(self, update: Update, reason: str) -> None:
-        """List an event or purchase that is held."""
+        """List an event, a purchase or an addition that is held."""
         fields = msgspec.json.decode(update.body)
         advice = (
             "look whether Braze has it; if not, read its record again (e.g. `meltano run --full-refresh`) with "
@@ -583,6 +615,11 @@ def _identity(update: Update, fields: Any) -> dict[str, Any]:
     if update.kind is ObjectKind.CATALOG_ITEMS:
         return {"id": fields["id"]}
     return update.people[0].as_fields()
+
+
+def _sent_on(day: int) -> str:
+    """Why something is held that another run has sent."""
+    return f"in doubt since {dt.date(1970, 1, 1) + dt.timedelta(days=day)}: it was sent then, and no answer came"
 
 
 def _emit_nothing(_: Any) -> None:

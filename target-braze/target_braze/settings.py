@@ -87,11 +87,11 @@ CONFIG: Final = th.PropertiesList(
         description=(
             "Per stream name or glob (the first match wins): object (attributes, events, purchases, delete_users, "
             "user_aliases, identify, merge, external_id_rename, external_id_remove, subscription_groups, catalog_items "
-            "or cohorts), fields (column: Braze name, or {name, type, operation, too_long, round, bucket, tolerance, "
-            "at_most_every, only_if_empty}, or null to leave it out), only (columns to send), identify_by, "
-            "update_existing_only, merge_objects, on_delete, allow_resubscribe, operation, prioritization, catalog, "
-            "cohort, cohort_id; of events and purchases: defaults, default_time_zone, in_doubt (resend or hold), "
-            "remember_days."
+            "or cohorts), fields (column: Braze name, or {name, type, operation, too_long, nulls, round, bucket, "
+            "tolerance, at_most_every, only_if_empty}, or null to leave it out), only (columns to send), identify_by, "
+            "update_existing_only, merge_objects, nulls (clear or skip), on_delete, allow_resubscribe, operation, "
+            "prioritization, catalog, cohort, cohort_id; in_doubt (resend or hold) of events, purchases and what `inc` "
+            "and `$add` add; of events and purchases: defaults, default_time_zone, remember_days."
         ),
     ),
     *COHORT_PROPERTIES,

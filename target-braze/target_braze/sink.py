@@ -97,7 +97,7 @@ class BrazeSink(Sink):
             return
         digests = self._digests.of(records)
         unknown = self._run.unknown(digests)
-        if self._compiled.is_usable and self._run.ahead.is_worth(len(unknown)):
+        if self._compiled.has_one_form and self._run.ahead.is_worth(len(unknown)):
             terms = self._terms()
             layout = None if terms is None else (terms.layout, terms.number)
             if self._way.layout != layout:

@@ -79,7 +79,9 @@ class StatementMapper:
         self._check_columns(schema)
         if settings.object_kind in (ObjectKind.DELETE_USERS, ObjectKind.IDENTIFY, ObjectKind.MERGE):
             check_prioritization(stream, settings, (kind for kind in IDENTIFIERS if self._is_named_by(kind)))
-        self._identities = [Identities(side.kinds, _Renamed(side, self._sources)) for side in self._sides()]
+        self._identities = [
+            Identities(side.kinds, _Renamed(side, self._sources), side.called) for side in self._sides()
+        ]
 
     # What `Changes` and `Digests` ask a mapper
 
@@ -173,7 +175,7 @@ class StatementMapper:
         except RefusalError as refusal:
             if not side.is_required and "missing identifier" in str(refusal):
                 return None
-            raise RefusalError(side.columns.format(refusal) if side.columns != "{}" else str(refusal)) from None
+            raise
 
     def _fields(self, record: Mapping[str, Any]) -> dict[str, Any]:
         fields: dict[str, Any] = {}

@@ -12,13 +12,14 @@ from zoneinfo import ZoneInfo
 
 from singer_sdk import typing as th
 
+from target_braze.attribute_names import attribute_name
 from target_braze.endpoints import OPERATIONS, PRIORITIES
 from target_braze.errors import SettingsError
 from target_braze.limits import MAX_STRING_CHARACTERS
 from target_braze.occurrence_settings import DECLARED, REMEMBER_DAYS, occurrence_settings
 from target_braze.policies import MAX_DECIMALS, Buckets, Policy, labels_of
 from target_braze.schema import Kind
-from target_braze.standard_fields import CONTROL_KEYS, IDENTIFIERS, REFUSED_NAMES, lookalike_of
+from target_braze.standard_fields import IDENTIFIERS, lookalike_of
 from target_braze.updates import ObjectKind
 from target_braze.values import is_unicode
 
@@ -32,6 +33,7 @@ FIELD_TYPES: Final[dict[str, Kind]] = {
     "varchar": Kind.STRING,
 }
 TOO_LONG_CHOICES: Final = ("reject", "truncate")
+NULLS_CHOICES: Final = ("clear", "skip")
 OBJECT_KINDS: Final = tuple(kind.value for kind in ObjectKind)
 _FIELD = th.CustomType({"type": ["string", "null", "object"]})
 STREAM: Final = th.ObjectType(
@@ -41,6 +43,7 @@ STREAM: Final = th.ObjectType(
     th.Property("identify_by", th.ArrayType(th.StringType(allowed_values=list(IDENTIFIERS)))),
     th.Property("update_existing_only", th.BooleanType),
     th.Property("merge_objects", th.BooleanType),
+    th.Property("nulls", th.StringType(allowed_values=list(NULLS_CHOICES))),
     th.Property("on_delete", th.StringType(allowed_values=["ignore", "clear", "delete_user"])),
     th.Property("allow_resubscribe", th.BooleanType),
     th.Property("operation", th.StringType(allowed_values=sorted({*chain.from_iterable(OPERATIONS.values())}))),
@@ -56,7 +59,7 @@ NUMBER_POLICIES: Final = frozenset({"round", "bucket", "tolerance"})
 """Policies that only a number can have."""
 _HOLD_POLICIES: Final = ("tolerance", "at_most_every", "only_if_empty")
 _FIELD_OPERATIONS: Final = ("add", "remove", "inc", "$add", "$update", "$remove")
-_FIELD_SETTINGS: Final = ("name", "type", "operation", "too_long", "round", "bucket", *_HOLD_POLICIES)
+_FIELD_SETTINGS: Final = ("name", "type", "operation", "too_long", "nulls", "round", "bucket", *_HOLD_POLICIES)
 _UNIT_SECONDS: Final = {"m": 60, "h": 60 * 60, "d": 24 * 60 * 60, "w": 7 * 24 * 60 * 60}
 
 
@@ -72,6 +75,7 @@ class FieldSettings:
         buckets: What puts a label in the place of its numbers, if anything does.
         policy: Which of its changes are held, if any.
         operation: What is done with its values to what Braze has; "" puts them in its place.
+        nulls: Whether its nulls clear it in Braze or are skipped; "" goes by the stream.
     """
 
     name: str | None = None
@@ -81,6 +85,7 @@ class FieldSettings:
     buckets: Buckets | None = None
     policy: Policy | None = None
     operation: str = ""
+    nulls: str = ""
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -103,6 +108,7 @@ class StreamSettings:
         identify_by: Identifiers in the order they are tried.
         update_existing_only: Whether profiles are never created.
         merge_objects: Whether nested attributes are merged into those Braze has instead of replacing them.
+        nulls: Whether nulls clear attributes in Braze or are skipped, where a column does not say.
         lookalikes: What to do with look-alikes of standard fields.
         on_delete: What a record of attributes that was deleted at its source asks.
         allow_resubscribe: Whether people who were unsubscribed may be subscribed.
@@ -122,6 +128,7 @@ class StreamSettings:
     identify_by: tuple[str, ...] = ("external_id",)
     update_existing_only: bool = False
     merge_objects: bool = False
+    nulls: str = "clear"
     lookalikes: str = "error"
     on_delete: str = "ignore"
     allow_resubscribe: bool = False
@@ -178,6 +185,7 @@ def read_stream_settings(entry: Mapping[str, Any], where: str, defaults: StreamS
         ),
         update_existing_only=bool(own.get("update_existing_only", defaults.update_existing_only)),
         merge_objects=bool(own.get("merge_objects", defaults.merge_objects)),
+        nulls=_nulls(own, where, kind) or defaults.nulls,
         lookalikes=defaults.lookalikes,
         allow_resubscribe=bool(own.get("allow_resubscribe", False)),
         **occurrence_settings(own, where, kind, defaults.remember_days),
@@ -216,7 +224,7 @@ def _field_settings(value: Any, where: str, object_kind: ObjectKind) -> FieldSet
     if value is None:
         return None
     if isinstance(value, str):
-        return FieldSettings(name=_braze_name(value, where))
+        return FieldSettings(name=attribute_name(value, where))
     if unknown := set(value) - set(_FIELD_SETTINGS):
         raise SettingsError(f"`{where}` has {min(unknown)!r}, which is none of {', '.join(_FIELD_SETTINGS)}.")
     own = given(value)
@@ -233,17 +241,27 @@ def _field_settings(value: Any, where: str, object_kind: ObjectKind) -> FieldSet
             "Take it out."
         )
     operation = chosen(own.get("operation", ""), ("", *_FIELD_OPERATIONS), f"{where}.operation")
-    if operation and (object_kind is not ObjectKind.ATTRIBUTES or own.keys() & {"bucket", "round", "tolerance"}):
-        raise SettingsError(f"`{where}.operation` is for attributes, without round, bucket and tolerance. Take it out.")
+    beside = own.keys() & {"bucket", "round", "tolerance", "nulls"}
+    if operation and (beside or object_kind is not ObjectKind.ATTRIBUTES):
+        without = "without round, bucket, tolerance and nulls"
+        raise SettingsError(f"`{where}.operation` is for attributes, {without}. Take it out.")
     return FieldSettings(
-        name=_braze_name(own["name"], f"{where}.name") if "name" in own else None,
+        name=attribute_name(own["name"], f"{where}.name") if "name" in own else None,
         kind=kind,
         is_truncated=too_long == "truncate",
         decimals=_decimals(own["round"], f"{where}.round") if "round" in own else None,
         buckets=_buckets(own["bucket"], f"{where}.bucket") if "bucket" in own else None,
         policy=policy,
         operation=operation,
+        nulls=_nulls(own, where, object_kind),
     )
+
+
+def _nulls(own: Mapping[str, Any], where: str, kind: ObjectKind) -> str:
+    """What nulls do; "" if that is not said."""
+    if "nulls" in own and kind is not ObjectKind.ATTRIBUTES:
+        raise SettingsError(f"`{where}.nulls` says nothing of {kind.value}, only of attributes. Take it out.")
+    return chosen(own.get("nulls", ""), ("", *NULLS_CHOICES), f"{where}.nulls")
 
 
 def _decimals(value: Any, where: str) -> int:
@@ -324,25 +342,3 @@ def _duration(value: Any, where: str) -> int:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _braze_name(name: Any, where: str) -> str:
-    if problem := name_problem(name if isinstance(name, str) else ""):
-        raise SettingsError(f"`{where}`: {problem}")
-    return str(name)
-
-
-def name_problem(name: str) -> str | None:
-    """What is wrong with a name as an attribute's, or None.
-
-    Source: Braze docs, "Custom events" and "User attributes object", 2025-11.
-    """
-    problems = {
-        "an attribute's name cannot be blank.": not name.strip(),
-        f"an attribute's name has at most {MAX_STRING_CHARACTERS} characters.": len(name) > MAX_STRING_CHARACTERS,
-        "an attribute's name has to be valid Unicode.": not is_unicode(name),
-        f"an attribute's name cannot begin with $ ({name!r}).": name.startswith("$"),
-        f"{name!r} steers Braze; see update_existing_only and merge_objects instead.": name in CONTROL_KEYS,
-        f"Braze rejects every object that has {name!r}.": name in REFUSED_NAMES,
-    }
-    return next((problem for problem, is_so in problems.items() if is_so), None)

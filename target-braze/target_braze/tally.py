@@ -54,8 +54,9 @@ class StreamTally:
         unchanged: Records with nothing to send.
         held: Records of which all that changed is held.
         held_attributes: Attribute and policy → how many changes it held, and the data points that saved.
-        in_doubt: Events and purchases that are held, since nobody knows whether Braze has them.
-        again: Events and purchases that were sent though Braze may have them already.
+        in_doubt: Records that are held, since nobody knows whether Braze has their event or purchase, or has done the
+            additions that are all they say.
+        again: Events, purchases and additions that were sent though Braze may have them already.
         delivered: Records accepted by Braze, with all attributes or with those that were not rejected.
         rejected: Records of which nothing was sent, or whose object Braze rejected.
         requests: Requests that had objects of this stream.
@@ -165,10 +166,11 @@ class Tally:
 
     def held(self, stream: str, held: Iterable[Held]) -> None:
         """Count changes of one record that are held."""
-        for name, policy, points in held:
-            counts = self.streams[stream].held_attributes.setdefault((name, policy), [0, 0])
-            counts[0] += 1
-            counts[1] += points
+        with self._lock:
+            for name, policy, points in held:
+                counts = self.streams[stream].held_attributes.setdefault((name, policy), [0, 0])
+                counts[0] += 1
+                counts[1] += points
 
     def ended(self, stream: str, outcome: Outcome) -> None:
         """Count a record of which several objects had to end."""

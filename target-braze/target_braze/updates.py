@@ -17,6 +17,7 @@ from target_braze.endpoints import TRACK, Endpoint
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from target_braze.additions import Addition
     from target_braze.entries import Entry
     from target_braze.mapped_ahead import MappedAhead
     from target_braze.occurrences import Occurrence
@@ -93,6 +94,9 @@ class Lesson(msgspec.Struct, frozen=True, gc=False, eq=False):
         numbers: Numbers of the attributes that change.
         is_after_another: Whether an earlier update of the person had not ended: it may yet be rejected, and then
             `after` is not true.
+        additions: Which of the attributes add to what Braze has.
+        is_held_in_doubt: Whether those are not sent again when nobody knows if Braze has done them.
+        replaces: The lesson of an update of which this one's is what may be sent again.
     """
 
     key: bytes
@@ -100,6 +104,9 @@ class Lesson(msgspec.Struct, frozen=True, gc=False, eq=False):
     after: Entry
     numbers: tuple[int, ...]
     is_after_another: bool
+    additions: tuple[Addition, ...] = ()
+    is_held_in_doubt: bool = False
+    replaces: Lesson | None = None
 
 
 class Outcome(enum.IntEnum):
@@ -108,27 +115,6 @@ class Outcome(enum.IntEnum):
     DELIVERED = 0
     HELD = 1
     REJECTED = 2
-
-
-class Whole:
-    """A record that became several objects: it has ended when all of them have, as the worst of them did.
-
-    Args:
-        left: How many objects there are.
-        outcome: What became of others of its objects before.
-    """
-
-    __slots__ = ("_left", "_outcome")
-
-    def __init__(self, left: int, outcome: Outcome = Outcome.DELIVERED) -> None:
-        self._left = left
-        self._outcome = outcome
-
-    def ended(self, outcome: Outcome) -> Outcome | None:
-        """Note that an object ended; return what becomes of the record, if it was the last."""
-        self._outcome = max(self._outcome, outcome)
-        self._left -= 1
-        return None if self._left else self._outcome
 
 
 class Update(msgspec.Struct, frozen=True, gc=False):
@@ -164,7 +150,8 @@ class Update(msgspec.Struct, frozen=True, gc=False):
     @property
     def is_held_in_doubt(self) -> bool:
         """Whether it is not sent again when nobody knows if Braze has it."""
-        return self.occurrence is not None and self.occurrence.is_held_in_doubt
+        known = self.occurrence or self.lesson
+        return known is not None and known.is_held_in_doubt
 
 
 class Form:

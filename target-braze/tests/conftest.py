@@ -191,9 +191,10 @@ class RecordedOutcomes:
         for update in objects:
             self._note("returned", update.identity.value)
 
-    def in_doubt(self, objects: Any, reason: str) -> None:
+    def in_doubt(self, objects: Any, reason: str) -> list[Any]:
         for update in objects:
             self._note("in doubt", update.identity.value, reason)
+        return []
 
     def accepted(self, accepted: Any) -> None:
         for update in accepted.objects:

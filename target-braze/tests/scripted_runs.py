@@ -70,7 +70,10 @@ class Braze:
             known = self.profiles.setdefault(name, {})
             self.repeats += [(name, key) for key, value in body.items() if key in known and known[key] == value]
             for key, value in body.items():
-                change = value.get("add") if isinstance(value, dict) else None
+                if isinstance(value, dict) and value.keys() == {"inc"}:
+                    known[key] = (known.get(key) or 0) + value["inc"]
+                    continue
+                change = (value.get("add") or value.get("$add")) if isinstance(value, dict) else None
                 known[key] = [*(known.get(key) or []), *change] if change else value
             body["external_id"] = name
         return rejected
@@ -91,11 +94,13 @@ class Script:
         lags: How many requests may wait for their answer, after each request; over and over.
         fails_at: The request, from 0 on, at which delivery gives up; None for never.
         is_applied: Whether Braze has applied that one all the same.
+        is_unanswered_at: The request, from 0 on, that is not answered; None for none.
     """
 
     lags: Sequence[int] = (0,)
     fails_at: int | None = None
     is_applied: bool = True
+    is_unanswered_at: int | None = None
 
 
 class ScriptedDelivery:
@@ -145,6 +150,16 @@ class ScriptedDelivery:
                     self._braze.apply(request)
                 return
             self._answered += 1
+            if self._answered - 1 == self._script.is_unanswered_at:
+                if self._script.is_applied:
+                    self._braze.apply(request)
+                careful = [update for update in request.objects if update.is_held_in_doubt]
+                others = [update for update in request.objects if not update.is_held_in_doubt]
+                request = type(request)([*others, *(self._outcomes.in_doubt(careful, "503") if careful else ())])
+                if not request.objects:
+                    self._outcomes.ended(position)
+                    continue
+                self._outcomes.sent(request, is_retry=True)
             rejected = self._braze.apply(request)
             if not rejected:
                 self._outcomes.accepted(request)

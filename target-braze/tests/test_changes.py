@@ -63,6 +63,39 @@ def test_only_what_changed_is_sent(world: Any) -> None:
     assert sent(world.run([heap(p(a=1, b="y", country="DE"))])) == [{"b": "y"}]
 
 
+SKIPPING: dict[str, Any] = {"streams": {"people": {"nulls": "skip", "fields": {"b": {"nulls": "clear"}}}}}
+
+
+def test_a_null_that_is_skipped_leaves_alone_what_braze_and_the_ledger_have(world: Any) -> None:
+    world.run([heap(p(a=1, b="x", country="DE"))], **SKIPPING)
+    assert world.run([heap(p(a=None, b="x", country=None))], **SKIPPING).requests == []
+    assert sent(world.run([heap(p(a=None, b=None, country="FR"))], **SKIPPING)) == [{"b": None, "country": "FR"}]
+    assert world.run([heap(p(a=1, b=None, country=None))], **SKIPPING).requests == []
+    assert world.braze.visible() == {"p": {"a": 1, "country": "FR"}}
+    assert world.untrue() == []
+
+
+def test_of_two_records_in_one_request_a_null_that_is_skipped_takes_nothing_back(world: Any) -> None:
+    ended = world.run([heap(p(a=1, b="x"), p(a=None, b="y"), p(a=None, b=None))], **SKIPPING)
+    assert sent(ended) == [{"a": 1, "b": None}]
+
+
+def test_what_nulls_do_may_change(world: Any) -> None:
+    """A record of nulls that were skipped is looked at again once they are not, and the other way round."""
+    records = heap(p(a=1)), heap(p(a=None))
+    world.run([records[0]], **SKIPPING)
+    assert world.run([records[1]], **SKIPPING).requests == []
+    assert sent(world.run([records[1]])) == [{"a": None}]
+    assert world.run([records[1]], **SKIPPING).requests == []
+
+
+def test_a_deletion_clears_what_nulls_do_not(world: Any) -> None:
+    settings = {"streams": {"people": {"nulls": "skip", "on_delete": "clear"}}}
+    world.run([heap(p(a=1, b="x"))], **settings)
+    world.run([heap(p(a=1, b="x", _sdc_deleted_at="2026-01-01T00:00:00Z"))], **settings)
+    assert not world.braze.visible()["p"].keys() & {"a", "b"}
+
+
 THERE_AND_BACK = {
     "in one heap": ([[heap(p("q", a=1), A, B, p("q", a=2), A)]], (0,)),
     "in heaps of their own": ([[heap(B), heap(A)]], (0,)),

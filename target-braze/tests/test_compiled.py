@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from target_braze.compiled import CompiledMapper
 from target_braze.mapping import Mapper
 from target_braze.policies import Buckets
 from target_braze.stream_settings import FieldSettings, StreamSettings
+from target_braze.updates import Mapped
 
 SCHEMA: dict[str, Any] = {
     "properties": {
@@ -165,6 +167,44 @@ def test_a_number_is_exact_however_it_is_written(column: str, literal: str) -> N
 @pytest.mark.parametrize("literal", ["1e9999999999999999999999", "1e-9999999999999999999999"])
 def test_a_number_beyond_any_measure_is_left_to_the_mapper(literal: str) -> None:
     assert mappers()[1].map(json.dumps(PLAIN).replace("68.4103", literal).encode()) is None
+
+
+NULLABLE = ["email", "tier", "tags", "revenue", "address"]
+
+
+@given(
+    nulls=st.sets(st.sampled_from(NULLABLE)),
+    skipped=st.sets(st.sampled_from(NULLABLE)),
+    cleared=st.sets(st.sampled_from(NULLABLE)),
+    of_stream=st.sampled_from(["clear", "skip"]),
+)
+@example(nulls={"email", "tags"}, skipped={"email"}, cleared=set(), of_stream="clear")
+@example(nulls=set(NULLABLE), skipped=set(), cleared={"tags"}, of_stream="skip")
+def test_nulls_that_are_skipped_are_as_good_as_absent(
+    nulls: set[str], skipped: set[str], cleared: set[str], of_stream: str
+) -> None:
+    """Both mappers leave them out, and give what they would of a record without them."""
+    fields = {name: SETTINGS.fields.get(name) or FieldSettings() for name in skipped | cleared}
+    fields = {name: replace(field, nulls="clear" if name in cleared else "skip") for name, field in fields.items()}
+    settings = replace(SETTINGS, nulls=of_stream, fields={**SETTINGS.fields, **fields})
+    record = PLAIN | dict.fromkeys(nulls)
+    assert assert_same(json.dumps(record).encode(), settings)
+    is_skipped = {name: fields[name].nulls == "skip" if name in fields else of_stream == "skip" for name in nulls}
+    without = {name: value for name, value in record.items() if not is_skipped.get(name)}
+    mapper, compiled = mappers(settings)
+    assert compiled.has_one_form == (of_stream == "clear" and skipped <= cleared)
+    said, expected = mapper.map(record).attributes, mapper.map(without).attributes
+    assert said is not None
+    assert expected is not None
+    assert json.loads(said.whole().body) == json.loads(expected.whole().body)
+
+
+def test_a_record_of_nothing_but_nulls_that_are_skipped_says_nothing() -> None:
+    settings = replace(SETTINGS, nulls="skip", only=frozenset(["email"]))
+    record = json.dumps(PLAIN | {"email": None}).encode()
+    mapper, compiled = mappers(settings)
+    assert mapper.map(decode(record)) == Mapped()
+    assert compiled.map(record) is None
 
 
 NEVER_NULL = {"id", "secret", "email_subscribe", "subscription_groups"}

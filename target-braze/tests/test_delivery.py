@@ -790,6 +790,28 @@ def test_what_must_not_be_there_twice_is_not_tried_again(
     assert outcomes.of("ended") == [1]
 
 
+@pytest.mark.usefixtures("short_waits")
+def test_the_rest_of_what_must_not_be_there_twice_goes_again(
+    deliver: Any, outcomes: Any, careful: Any, braze: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[str] = []
+    sure = msgspec.structs.replace(careful("x"), occurrence=None)
+
+    def in_doubt(objects: Any, _: str) -> list[Any]:
+        held.extend(each.identity.value for each in objects)
+        return [sure]
+
+    monkeypatch.setattr(outcomes, "in_doubt", in_doubt)
+    braze.script = lambda _: braze.Reply() if len(braze.calls) > 1 else braze.Reply(503, b"")
+    delivery = deliver()
+    delivery.submit(1, Request([careful("x"), msgspec.structs.replace(careful("a"), occurrence=None)]))
+    delivery.finish()
+    assert held == ["x"]
+    assert [names(call) for call in braze.calls] == [["x", "a"], ["a", "x"]]
+    assert outcomes.of("accepted") == ["a", "x"]
+    assert outcomes.of("ended") == [1]
+
+
 @pytest.mark.parametrize("status", [429, 400])
 @pytest.mark.usefixtures("short_waits")
 def test_what_braze_certainly_did_not_take_is_tried_again(

@@ -120,6 +120,14 @@ def test_what_only_looks_wrong_is_mended() -> None:
     assert not brazes.violations("ecommerce.order_placed", found)
 
 
+def test_a_cart_may_be_empty_but_not_without_products() -> None:
+    cart = {**valid("ecommerce.cart_updated"), "total_value": 0, "products": []}
+    assert ecommerce.checked("ecommerce.cart_updated", cart, {})["products"] == []
+    del cart["products"]
+    with pytest.raises(RefusalError, match=r"^products: missing"):
+        ecommerce.checked("ecommerce.cart_updated", cart, {})
+
+
 @pytest.mark.parametrize("name", ["ecommerce.order_place", "Ecommerce.order_placed", "order_placed"])
 def test_other_names_are_ordinary(name: str) -> None:
     assert not ecommerce.is_recommended(name)

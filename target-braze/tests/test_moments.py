@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from target_braze.moments import TIME_WITHOUT_ZONE, to_moment
+from target_braze.moments import DIGITS, TIME_WITHOUT_ZONE, to_moment
 from target_braze.rejections import RefusalError
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -45,6 +45,13 @@ def test_without_an_offset_the_zone_decides(value: Any) -> None:
         to_moment(value)
     assert str(refusal.value) == TIME_WITHOUT_ZONE
     assert to_moment(value, BERLIN) == "2026-07-20T08:00:00Z"
+
+
+@pytest.mark.parametrize("value", ["1784541600", " 1784541600.25 ", "1784541600000", "2026072010", "-1"])
+def test_digits_in_text_could_be_several_things(value: str) -> None:
+    with pytest.raises(RefusalError) as refusal:
+        to_moment(value, BERLIN)
+    assert str(refusal.value) == DIGITS
 
 
 def test_the_zone_has_its_winter() -> None:

@@ -34,7 +34,7 @@ def test_what_holds_unless_said_otherwise() -> None:
 @pytest.mark.parametrize(
     ("entry", "reason"),
     [
-        ({"object": "attributes", "in_doubt": "hold"}, "says nothing of attributes"),
+        ({"object": "subscription_groups", "in_doubt": "hold"}, "says nothing of subscription_groups"),
         ({"defaults": {"currency": "USD"}}, "says nothing of attributes"),
         ({"object": "events", "in_doubt": "drop"}, "in_doubt"),
         ({"object": "events", "default_time_zone": "Berlin"}, "which is no time zone"),

@@ -107,6 +107,35 @@ class Stream:
         assert self.known.accepted(updates)
 
 
+DAY, MOMENT = {"type": "string", "format": "date"}, {"type": ["null", "string"], "format": "date-time"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "time", "is_warned"),
+    [
+        ("purchases", (), MOMENT, True),
+        ("purchases", ("id",), DAY, False),
+        ("events", (), DAY, True),
+        ("events", (), {"type": "string"}, True),
+        ("events", (), {}, True),
+        ("events", (), MOMENT, False),
+        ("events", (), {"type": "integer"}, False),
+        ("events", ("id",), DAY, False),
+        ("attributes", (), DAY, False),
+    ],
+)
+def test_a_stream_whose_records_may_be_alike_is_told_what_to_set(
+    kind: str, keys: tuple[str, ...], time: dict[str, Any], is_warned: bool
+) -> None:
+    schema = {"properties": {"external_id": {}, "name": {}, "time": time}}
+    settings = read_settings({"instance": "sandbox", "streams": {"sold": {"object": kind}}}, {}).stream("sold")
+    warnings = Mapper("sold", schema, settings, keys).warnings
+    assert len(warnings) == is_warned
+    for warning in warnings:
+        assert "`metadata: {sold: {table-key-properties: [id]}}`" in warning
+        assert "`stream_maps: {sold: {__key_properties__: [id]}}`" in warning
+
+
 def test_what_was_accepted_is_not_sent_again() -> None:
     store = FakeStore()
     stream = Stream(store)

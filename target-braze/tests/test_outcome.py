@@ -69,6 +69,15 @@ def test_what_is_held_is_told_with_what_it_saved() -> None:
     ]
 
 
+def test_additions_in_doubt_are_told_with_where_they_are_listed() -> None:
+    held = [
+        {"attribute": "visits", "policy": "in_doubt", "changes": 3, "data_points_saved": 3},
+        {"attribute": "points", "policy": "in_doubt", "changes": 2, "data_points_saved": 2},
+    ]
+    [told] = lines(streams=streams(held_attributes=held, in_doubt=1))[2:3]
+    assert told.startswith("Held in stream people: 5 of which nobody knows whether Braze has them (each in held.jsonl")
+
+
 def test_a_dry_run_tells_what_would_change_and_how_long_it_takes() -> None:
     habit = {"stream": "people", "attribute": "tier", "habit": "changed", "data_points": 5, "settings": "streams: …"}
     told = lines(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from target_braze import endpoints
 from target_braze.changes import Change
+from target_braze.endpoints import TRACK
 from target_braze.mapping import Source
 from target_braze.plan import Plan
 from target_braze.updates import Attributes, Form, Identity
@@ -20,7 +22,7 @@ def attributes(days: str = "3", score: str = "0.51", tier: str = '"gold"') -> At
 
 
 def plan(*changes: tuple[Attributes, tuple[int, ...]], is_known: bool = True) -> Plan:
-    watching = Plan()
+    watching = Plan(1000)
     for said, chosen in changes:
         changed = tuple(NAMES[index] for index in chosen) if is_known else ()
         watching.note(said, Change(said.update(chosen), is_known=is_known, changed=changed))
@@ -29,7 +31,7 @@ def plan(*changes: tuple[Attributes, tuple[int, ...]], is_known: bool = True) ->
 
 def habits(watching: Plan, policies: tuple[str, ...] = (), **counted: Any) -> list[tuple[str, str]]:
     stream = {"requests": 1, "unchanged": 0, "held": 0, "attributes": {}, **counted}
-    found = watching.summary({"people": stream}, lambda _, name: Source(f"{name}_column", policies), 1000)["habits"]
+    found = watching.summary({"people": stream}, lambda _, name: Source(f"{name}_column", policies))["habits"]
     return [(habit["attribute"], habit["settings"].split(": ", 3)[3]) for habit in found]
 
 
@@ -75,7 +77,7 @@ def test_what_has_a_policy_is_not_told() -> None:
 
 
 def test_an_attribute_that_is_new_to_people_known_is_no_habit() -> None:
-    watching = Plan()
+    watching = Plan(1000)
     for _ in range(20):
         watching.note(attributes(), Change(attributes().update((2,)), is_known=True))
     assert habits(watching) == []
@@ -85,7 +87,23 @@ def test_few_people_say_nothing() -> None:
     assert habits(plan(*[(attributes(), (2,))] * 19)) == []
 
 
-def test_how_long_it_takes() -> None:
-    streams = {"people": {"requests": 120_000, "unchanged": 0, "held": 0, "attributes": {}}}
-    told = Plan().summary(streams, lambda _, name: Source(name, ()), 500)
-    assert (told["minutes"], told["minutes_at_hourly_limit"]) == (4.0, 28.8)
+DELETIONS, ITEMS = endpoints.DELETIONS["external_id"], endpoints.catalog_items("products", "upsert")
+
+
+@pytest.mark.parametrize(
+    ("sent", "minutes", "at_hourly_limit"),
+    [
+        pytest.param([TRACK] * 120_000, 4.0, 28.8, id="as the settings allow"),
+        pytest.param([endpoints.RENAMINGS] * 5_000, 5.0, 5.0, id="1,000 a minute"),
+        pytest.param([TRACK] * 30_000 + [endpoints.RENAMINGS] * 1_000, 2.0, 8.2, id="one after the other"),
+        pytest.param([DELETIONS, endpoints.MERGES] * 10_000, 1.0, 1.0, id="a limit that is shared"),
+        pytest.param([endpoints.RENAMINGS, endpoints.ID_REMOVALS] * 1_000, 1.0, 1.0, id="limits of their own, in turn"),
+        pytest.param([TRACK, ITEMS] * 16_000, 1.07, 3.84, id="a slow one holds the other up"),
+    ],
+)
+def test_how_long_it_takes(sent: list[endpoints.Endpoint], minutes: float, at_hourly_limit: float) -> None:
+    plan = Plan(500)
+    for endpoint in sent:
+        plan.sent(endpoint)
+    told = plan.summary({}, lambda _, name: Source(name, ()))
+    assert (told["minutes"], told["minutes_at_hourly_limit"]) == pytest.approx((minutes, at_hourly_limit), abs=0.011)

@@ -11,6 +11,8 @@ import pytest
 
 PURE = [
     "acknowledgement",
+    "additions",
+    "attribute_names",
     "audience_mapping",
     "audiences",
     "backoff",

@@ -175,7 +175,17 @@ TURNED_DOWN: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "one side of a merge (C71)": (
         {"object": "merge"},
         {"external_id_to_merge": "1", "external_id_to_keep": None},
-        "missing identifier",
+        "external_id_to_keep, alias_name_to_keep with alias_label_to_keep, email_to_keep, phone_to_keep",
+    ),
+    "a bad address of one side of a merge": (
+        {"object": "merge", **BY_ADDRESS},
+        {"external_id_to_merge": "1", "email_to_keep": "nobody"},
+        "email_to_keep: not a valid email",
+    ),
+    "an alias update that lacks the old name": (
+        {"object": "user_aliases", "operation": "update"},
+        {"alias_label": "l", "new_alias_name": "b"},
+        "missing identifier: the record has none of old_alias_name with alias_label",
     ),
     "merge with oneself": (
         {"object": "merge"},
@@ -294,7 +304,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an operation and a policy of numbers": (
         {"fields": {"a": {"operation": "inc", "round": 0}}},
-        "without round, bucket and tolerance",
+        "without round, bucket, tolerance and nulls",
     ),
 }
 

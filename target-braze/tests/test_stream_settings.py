@@ -82,6 +82,24 @@ def test_policies(given: dict[str, Any], expected: FieldSettings) -> None:
     assert field(**given) == expected
 
 
+@pytest.mark.parametrize("entry", [{"nulls": "skip"}, {"fields": {"a": {"nulls": "skip"}}}], ids=["stream", "field"])
+def test_nulls_are_a_matter_of_attributes(entry: dict[str, Any]) -> None:
+    for kind in ("events", "catalog_items"):
+        config = {"instance": "sandbox", "streams": {"s": {"object": kind, **entry}}}
+        with pytest.raises(SettingsError, match=rf"nulls` says nothing of {kind}, only of attributes"):
+            read_settings(config, {})
+    assert field(nulls="skip") == FieldSettings(nulls="skip")
+
+
+def test_what_an_update_does_with_the_rest_of_an_element_has_to_be_said() -> None:
+    fields = {"bookings": {"operation": "$update"}}
+    with pytest.raises(SettingsError, match=r"`streams\.people\.merge_objects: true` changes only what"):
+        read_settings({"instance": "sandbox", "streams": {"people": {"fields": fields}}}, {})
+    for merge_objects in (True, False):
+        config = {"instance": "sandbox", "streams": {"people": {"fields": fields, "merge_objects": merge_objects}}}
+        assert read_settings(config, {}).stream("people").merge_objects is merge_objects
+
+
 def test_which_policies_are_given() -> None:
     together = field(round=1, tolerance=5, at_most_every="7d", only_if_empty=True)
     assert together.policies == ("round", "only_if_empty", "tolerance", "at_most_every")
@@ -121,6 +139,8 @@ def test_which_policies_are_given() -> None:
         pytest.param(
             {"bucket": [7], "tolerance": 1}, r"ltv\.bucket` .* left for `tolerance`", id="bucket and tolerance"
         ),
+        pytest.param({"nulls": "keep"}, r"ltv\.nulls` is 'keep', which is none of", id="nulls: another word"),
+        pytest.param({"nulls": "skip", "operation": "inc"}, r"operation` is for .*nulls", id="nulls of an operation"),
         pytest.param({"tolerance": -1}, r"ltv\.tolerance` is -1; write a number such as 5", id="tolerance: negative"),
         pytest.param({"tolerance": "-5%"}, r"ltv\.tolerance` is '-5%'", id="tolerance: negative share"),
         pytest.param({"tolerance": True}, r"ltv\.tolerance` is True", id="tolerance: a boolean"),
