@@ -104,7 +104,8 @@ class CompiledMapper:
         except ValueError:  # a column with a quotation mark, backslash or control character in its name
             self.is_usable = False
             return
-        self._decode = msgspec.json.Decoder(record, float_hook=_exact).decode
+        decoder = msgspec.json.Decoder(record, float_hook=_exact)
+        self._decode, self._decode_lines = decoder.decode, decoder.decode_lines
         self._count = len(rank)
         self._conversions = [
             (at, convert, float if convert is _decimal else None)  # a call saved is a twentieth of a microsecond
@@ -124,7 +125,25 @@ class CompiledMapper:
     def map(self, record: bytes) -> Attributes | None:
         """What a record as JSON says of a person; None if it is not as its schema says."""
         try:
-            parts = list(astuple(self._decode(record))[: self._count])
+            decoded = self._decode(record)
+        except (msgspec.DecodeError, UnicodeError):
+            return None
+        return self._said(decoded)
+
+    def map_lines(self, lines: bytes) -> list[Attributes | None]:
+        """What each of some records says, as `map`.
+
+        Args:
+            lines: The records, with a line end between them.
+        """
+        try:
+            return list(map(self._said, self._decode_lines(lines)))
+        except (msgspec.DecodeError, UnicodeError):  # one is not as its schema says
+            return list(map(self.map, lines.split(b"\n")))
+
+    def _said(self, decoded: msgspec.Struct) -> Attributes | None:
+        try:
+            parts = list(astuple(decoded)[: self._count])
             name = parts[0] = str(parts[0])  # whole numbers too name people
             if name.isspace():
                 return None
@@ -137,7 +156,7 @@ class CompiledMapper:
             form = self.form
             if self._skipped:
                 form, parts = self._without_nulls(parts)
-        except (msgspec.DecodeError, UnicodeError, OtherwiseError, RefusalError):
+        except (OtherwiseError, RefusalError):
             return None
         lines = encode_lines(parts)
         if len(lines) > self._room:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -133,19 +134,25 @@ class MappedHeap(msgspec.Struct, array_like=True, frozen=True, gc=False, eq=Fals
         names: The identifier's value.
         keys: What stands for the person; `NOBODY` if the record needs judgement, or costs or merges otherwise than its
             form says.
-        bodies: The object with all that it says; b"" if it needs judgement.
+        ends: Where its object ends in `bodies`, comma included.
+        bodies: The objects with all that each says, with a comma behind each; nothing of one that needs judgement.
         learned: What the ledger is to keep, covered, if it knew nothing of the person; nothing if that cannot be told.
         details: All else, as MessagePack: of each record `Details`, None if it needs judgement.
     """
 
     names: list[str]
     keys: list[bytes]
-    bodies: list[bytes]
+    ends: list[int]
+    bodies: bytes
     learned: list[bytes]
     details: bytes
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def objects(self, start: int, stop: int) -> bytes:
+        """The objects of some of them, with a comma between."""
+        return self.bodies[self.ends[start - 1] if start else 0 : self.ends[stop - 1] - 1]
 
     def mapped(self) -> list[MappedAhead | None]:
         """What each says, record by record.
@@ -154,12 +161,12 @@ class MappedHeap(msgspec.Struct, array_like=True, frozen=True, gc=False, eq=Fals
             msgspec.MsgspecError: If the details are not what they should be.
         """
         return [
-            None if details is None else MappedAhead(name, body, details)
-            for name, body, details in zip(self.names, self.bodies, _decode_details(self.details), strict=True)
+            None if details is None else MappedAhead(self.names[index], self.objects(index, index + 1), details)
+            for index, details in enumerate(_decode_details(self.details))
         ]
 
     def __post_init__(self) -> None:
-        if not len(self.names) == len(self.keys) == len(self.bodies) or len(self.learned) not in {0, len(self.names)}:
+        if not len(self.names) == len(self.keys) == len(self.ends) or len(self.learned) not in {0, len(self.names)}:
             raise ValueError("columns differ in length")
 
 
@@ -168,7 +175,7 @@ decode_heap: Final = msgspec.msgpack.Decoder(Heap).decode
 decode: Final = msgspec.msgpack.Decoder(MappedHeap).decode
 _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_details: Final = msgspec.msgpack.Decoder(list[Details | None]).decode
-NOTHING: Final = MappedHeap([], [], [], [], encode([]))
+NOTHING: Final = MappedHeap([], [], [], b"", [], encode([]))
 
 
 class MapperAhead:
@@ -182,19 +189,17 @@ class MapperAhead:
     """
 
     def __init__(self, mapper: CompiledMapper, hasher: Hasher, cover: Cover, layout: tuple[int, int] | None) -> None:
-        self._map = mapper.map
+        self._map = mapper.map_lines
         self._identity = hasher.identity
         self._cover = cover.cover
         self._layout = layout
 
     def map(self, heap: Heap) -> MappedHeap:
         """What each record of a heap says."""
-        records = heap.records.split(BETWEEN)
-        count = len(records)
+        count = len(heap.digests)
         names, keys, bodies, hashes = [""] * count, [NOBODY] * count, [b""] * count, [b""] * count
         details: list[Details | None] = [None] * count
-        for index, record in enumerate(records):
-            said = self._map(record)
+        for index, said in enumerate(self._map(heap.records)):
             if said is None or heap.digests[index] is None:
                 continue
             key, seed = self._identity(said.identity)
@@ -205,7 +210,9 @@ class MapperAhead:
             if said.points is None and said.is_mergeable:
                 keys[index] = key
             details[index] = Details(said.points, said.is_mergeable, key, seed, hashes[index])
-        return MappedHeap(names, keys, bodies, self._learned(hashes, heap.digests), encode(details))
+        ends = list(accumulate(len(body) + 1 if body else 0 for body in bodies))
+        joined = b"".join([body + b"," if body else b"" for body in bodies])
+        return MappedHeap(names, keys, ends, joined, self._learned(hashes, heap.digests), encode(details))
 
     def _learned(self, hashes: Sequence[bytes], digests: Sequence[bytes | None]) -> list[bytes]:
         """What the ledger is to keep of each; of one that needs judgement, something that nobody asks for."""

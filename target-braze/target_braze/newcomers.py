@@ -55,9 +55,10 @@ class Newcomers:
 
     Args:
         terms: What their records have in common.
-        heap: What records say; those chosen are of another person each.
-        digests: What stands for each of these in the ledger.
-        chosen: Which of them.
+        heap: What records say; those that are meant are of another person each.
+        digests: What stands for each record of the heap in the ledger.
+        start: The first of them.
+        stop: The first behind them.
 
     Attributes:
         keys: What stands for each person in the ledger.
@@ -68,17 +69,17 @@ class Newcomers:
 
     endpoint: ClassVar[Endpoint] = TRACK
     kind: ClassVar[ObjectKind] = ObjectKind.ATTRIBUTES
-    __slots__ = ("_chosen", "_heap", "_lock", "_names", "_updates", "body", "digests", "keys", "learned", "terms")
+    __slots__ = ("_heap", "_lock", "_names", "_place", "_updates", "body", "digests", "keys", "learned", "terms")
 
-    def __init__(self, terms: Terms, heap: MappedHeap, digests: Sequence[bytes], chosen: slice) -> None:
+    def __init__(self, terms: Terms, heap: MappedHeap, digests: Sequence[bytes], start: int, stop: int) -> None:
         self.terms = terms
-        self.keys = heap.keys[chosen]
-        self.digests = digests[chosen]
-        self.learned = heap.learned[chosen]
-        self.body = b",".join(heap.bodies[chosen])
-        self._names = heap.names[chosen]
+        self.keys = heap.keys[start:stop]
+        self.digests = digests[start:stop]
+        self.learned = heap.learned[start:stop]
+        self.body = heap.objects(start, stop)
+        self._names = heap.names[start:stop]
         self._heap = heap
-        self._chosen = chosen
+        self._place = slice(start, stop)
         self._updates: tuple[Update, ...] = ()
         self._lock = threading.Lock()
         """Both threads may ask, and are to be given the same."""
@@ -104,7 +105,7 @@ class Newcomers:
     @property
     def attributes(self) -> list[Attributes]:
         """What each record says."""
-        return [self.terms.attributes(each) for each in self._heap.mapped()[self._chosen] if each is not None]
+        return [self.terms.attributes(each) for each in self._heap.mapped()[self._place] if each is not None]
 
     @property
     def is_made(self) -> bool:

@@ -243,9 +243,9 @@ class Run:
             if not (room := packer.room_for(Newcomers.kind)):
                 self._close()
                 continue
-            newcomers = Newcomers(terms, heap, digests, slice(start, min(start + room, end)))
+            newcomers = Newcomers(terms, heap, digests, start, min(start + room, end))
             while len(newcomers) > 1 and not packer.has_room(len(newcomers.body) + 1):
-                newcomers = Newcomers(terms, heap, digests, slice(start, start + len(newcomers) // 2))
+                newcomers = Newcomers(terms, heap, digests, start, start + len(newcomers) // 2)
             if not packer.has_room(len(newcomers.body) + 1) and not packer.is_empty:
                 self._close()
                 continue

@@ -226,11 +226,11 @@ def test_what_becomes_of_it_is_no_matter(
             monkeypatch.setattr(mapping_ahead, "_PATIENCE_SECONDS", 0.05)
             os.kill(process.pid, signal.SIGSTOP)
         else:
-            another = mapped_ahead.MappedHeap(["p"], [NOBODY], [b""], [], encode([None]))
-            another = mapped_ahead.MappedHeap(["p"], [NOBODY], [b""], [], encode([None]))
+            another = mapped_ahead.MappedHeap(["p"], [NOBODY], [0], b"", [], encode([None]))
+            another = mapped_ahead.MappedHeap(["p"], [NOBODY], [0], b"", [], encode([None]))
             frames = {
                 "nonsense": (2, b"nonsense"),
-                "columns that differ": (2, encode((["p", "q"], [NOBODY], [b""], [], b""))),
+                "columns that differ": (2, encode((["p", "q"], [NOBODY], [0], b"", [], b""))),
                 "another heap": (7, encode(another)),
                 "too little": (2, encode(mapped_ahead.NOTHING)),
             }
