@@ -56,16 +56,15 @@ class RecordTable:
         words: The slots as an earlier table had them, an array of (slots, 2); it is written to. None for no slots yet.
         count: How many digests are in them.
         removed: How many slots of removed digests.
-
-    Attributes:
-        is_changed: Whether a digest came or went.
     """
 
     def __init__(self, words: NDArray[np.uint64] | None = None, count: int = 0, removed: int = 0) -> None:
         self._words = _empty(LEAST_SLOTS) if words is None else words
         self._count = count
         self._removed = removed
-        self.is_changed = False
+        self._is_changed = False
+        self._leaving: list[bytes] = []
+        """Digests that are out already, for whoever asks, and still in their slots: several are taken out at once."""
         self._lock = threading.Lock()
         """A digest taken out while another thread lays the table out anew would be back afterwards."""
 
@@ -75,24 +74,30 @@ class RecordTable:
         return cls(_empty(_slots_for(count, _MAX_LOAD)))
 
     def __len__(self) -> int:
+        self._settle()
         return self._count
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether a digest came or went."""
+        self._settle()
+        return self._is_changed
 
     @property
     def words(self) -> NDArray[np.uint64]:
         """All slots, as `RecordTable` takes them; not a copy."""
+        self._settle()
         return self._words
 
     @property
     def removed(self) -> int:
         """How many slots of removed digests there are."""
+        self._settle()
         return self._removed
 
     def chunks(self) -> Iterator[NDArray[np.uint64]]:
         """All digests, in arrays of (n, 2) words."""
-        words = self._words
-        for start in range(0, len(words), _CHUNK):
-            chunk = words[start : start + _CHUNK]
-            yield chunk[chunk[:, 0] >= _LEAST_WORD]
+        return _chunks(self.words)
 
     def probe(self, digests: NDArray[np.uint64]) -> NDArray[np.bool_]:
         """Which digests are in the table.
@@ -103,6 +108,10 @@ class RecordTable:
         Returns:
             An array of n.
         """
+        self._settle()
+        return self._probed(digests)
+
+    def _probed(self, digests: NDArray[np.uint64]) -> NDArray[np.bool_]:
         words = self._words  # once: another thread may put a larger array in its place
         lines = words.reshape(-1, _LINE_SLOTS * 2)
         first = np.maximum(digests[:, 0], _LEAST_WORD)
@@ -124,32 +133,43 @@ class RecordTable:
     def add_all(self, digests: Sequence[bytes]) -> None:
         """Add digests, of which some may be there or be equal."""
         with self._lock:
+            self._let_leave()
             new = _distinct(digests)
-            new = new[~self.probe(new)]
+            new = new[~self._probed(new)]
             if not new.size:
                 return
             if self._count + self._removed + len(new) > _MAX_LOAD * len(self._words):
                 self._lay_out_for(self._count + len(new))
             self._removed -= _place(self._words, new)
             self._count += len(new)
-            self.is_changed = True
+            self._is_changed = True
 
     def discard(self, digest: bytes) -> None:
         """Take a digest out if it is there."""
-        first = max(int.from_bytes(digest[:8], "little"), _LEAST_WORD)
-        second = int.from_bytes(digest[8:], "little")
         with self._lock:
-            slot = _slot_of(self._words, first, second)
-            if slot is not None:
-                # not empty, for digests behind it are found by passing it; and nothing of it stays in the file
-                self._words[slot] = (_REMOVED, 0)
-                self._count -= 1
-                self._removed += 1
-                self.is_changed = True
+            self._leaving.append(digest)
+
+    def _settle(self) -> None:
+        """Take those out that were discarded since somebody last asked."""
+        if self._leaving:
+            with self._lock:
+                self._let_leave()
+
+    def _let_leave(self) -> None:
+        if not self._leaving:
+            return
+        slots = _slots_of(self._words, _distinct(self._leaving))
+        self._leaving.clear()
+        if slots.size:
+            # not empty, for digests behind them are found by passing them; and nothing of them stays in the file
+            self._words[slots] = (_REMOVED, 0)
+            self._count -= len(slots)
+            self._removed += len(slots)
+            self._is_changed = True
 
     def _lay_out_for(self, count: int) -> None:
         new = _empty(_slots_for(count, _LOAD_AFTER_GROWTH))
-        for words in self.chunks():
+        for words in _chunks(self._words):
             _place(new, words)
         self._words = new
         self._removed = 0
@@ -165,6 +185,12 @@ def as_words(digests: Sequence[bytes]) -> NDArray[np.uint64]:
     if len(joined) != len(digests) * RECORD_BYTES:
         raise ValueError(f"a digest has not {RECORD_BYTES} bytes")
     return np.frombuffer(joined, dtype=WORD).reshape(-1, 2)
+
+
+def _chunks(words: NDArray[np.uint64]) -> Iterator[NDArray[np.uint64]]:
+    for start in range(0, len(words), _CHUNK):
+        chunk = words[start : start + _CHUNK]
+        yield chunk[chunk[:, 0] >= _LEAST_WORD]
 
 
 def _distinct(digests: Sequence[bytes]) -> NDArray[np.uint64]:
@@ -203,6 +229,20 @@ def _look(
     for column in range(2, _LINE_SLOTS * 2, 2):  # numpy takes longer over a short second axis than over four columns
         found |= (rows[:, column] == first) & (rows[:, column + 1] == second)
     return found, (rows[:, -2] != _EMPTY) & ~found
+
+
+def _slots_of(words: NDArray[np.uint64], digests: NDArray[np.uint64]) -> NDArray[np.intp]:
+    """The slots of those digests, which differ, that are in the table."""
+    lines = words.reshape(-1, _LINE_SLOTS * 2)
+    first, second = np.maximum(digests[:, 0], _LEAST_WORD), digests[:, 1]
+    line = _home_lines(first, len(lines))
+    rows = lines.take(line, axis=0)
+    is_here = (rows[:, 0::2] == first[:, None]) & (rows[:, 1::2] == second[:, None])
+    found = is_here.any(axis=1)
+    slots = (line * _LINE_SLOTS + is_here.argmax(axis=1))[found]
+    goes_on = np.flatnonzero((rows[:, -2] != _EMPTY) & ~found).tolist()
+    further = (_slot_of(words, first.item(index), second.item(index)) for index in goes_on)
+    return np.append(slots, [slot for slot in further if slot is not None]).astype(np.intp)
 
 
 def _slot_of(words: NDArray[np.uint64], first: int, second: int) -> int | None:
