@@ -229,8 +229,8 @@ def test_a_full_resync_does_not_forget_who_is_in(target: Target, sandbox: Sandbo
 
 DYING = str(Path(__file__).with_name("dying_target.py"))
 PLACES = [
-    ("target_braze.run:Run.accepted", "before", 2),  # Braze has entered people whom the ledger does not know
-    ("target_braze.run:Run.accepted", "after", 2),
+    ("target_braze.recording:Recorder.accepted", "before", 2),  # Braze has entered people whom the ledger does not know
+    ("target_braze.recording:Recorder.accepted", "after", 2),
     ("target_braze.roll:Roll.write", "after", 2),
     ("target_braze.enrolment:Enrolments.leave", "before", 1),
     ("target_braze.enrolment:Enrolments.leave", "after", 1),

@@ -188,9 +188,9 @@ def killed(target: Target, settings: dict[str, Any], lines: Iterable[dict[str, A
 
 
 PLACES = {
-    "answered and not looked at": ("target_braze.run:Run.accepted", "before", "2"),
+    "answered and not looked at": ("target_braze.recording:Recorder.accepted", "before", "2"),
     "forgotten and not remembered": ("target_braze.changes:Changes.forgotten", "after", "2"),
-    "recorded and not acknowledged": ("target_braze.run:Run.accepted", "after", "2"),
+    "recorded and not acknowledged": ("target_braze.recording:Recorder.accepted", "after", "2"),
 }
 
 

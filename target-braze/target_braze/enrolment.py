@@ -188,7 +188,7 @@ class Enrolment:
         digest: bytes | None,
     ) -> None:
         if identity is None:
-            self._run.take(mapped, self._stream, None, digest)
+            self._run.intake.take(mapped, self._stream, None, digest)
             return
         if person is None:
             person = self._hasher.identity(identity)
@@ -204,7 +204,7 @@ class Enrolment:
             for name in contribution.undecided:
                 self._tally.audiences[name].undecided += 1
             mapped = self.mapper.joined(mapped, identity, contribution)
-        self._run.take(mapped, self._stream, person, digest)
+        self._run.intake.take(mapped, self._stream, person, digest)
 
     def _begin(self) -> None:
         """Note, before anything of it is sent, that a table has begun whose end is not there yet."""
@@ -327,7 +327,7 @@ class Enrolment:
                     leavers.append((member.person, self.mapper.leave(member.identity, names, member.was_in)))
             self._run.changes.fetch(leave for _, leave in leavers)
             for person, leave in leavers:
-                self._run.leave(leave, person)
+                self._run.intake.leave(leave, person)
             self._run.changes.discarded.clear()
 
     def close(self) -> None:

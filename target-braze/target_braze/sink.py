@@ -3,8 +3,8 @@
     read → (unchanged? stop here) → map → find changes → hold → pack → deliver → record → acknowledge
 
 `reader.py` reads; `record_table.py` knows the records that did not change; `mapping.py` maps the others; `changes.py`
-finds what of them changed and holds what policies keep back; `run.py` packs that and sees it delivered, recorded and
-acknowledged.
+finds what of them changed and holds what policies keep back; `intake.py` packs that, and `run.py` says who sees it
+delivered, recorded and acknowledged.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class BrazeSink(Sink):
             self._run.ahead.catch_up()
             for record in records:
                 self._tally.records += 1
-                self._run.take(self._map(record), self.stream_name)
+                self._run.intake.take(self._map(record), self.stream_name)
             return
         digests = self._digests.of(records)
         unknown = self._run.unknown(digests)
@@ -144,7 +144,7 @@ class BrazeSink(Sink):
     ) -> None:
         """Take a heap of which nothing is settled: records of new people many at once, the others one by one."""
         run, tally = self._run, self._tally
-        run.begin_tracking()
+        run.intake.begin_tracking()
         keys = heap.keys
         run.changes.fetch_people(keys)
         read_before, start = tally.records, 0
@@ -154,7 +154,7 @@ class BrazeSink(Sink):
                 # what was said of others since may have been about these too
                 if are_new and end - start >= FEWEST and (not start or all(run.changes.are_new(keys[start:end]))):
                     tally.records = read_before + end
-                    run.take_new(terms, heap, digests, start, end)  # type: ignore[arg-type]  # each has one
+                    run.intake.take_new(terms, heap, digests, start, end)  # type: ignore[arg-type]  # each has one
                 else:
                     some, ahead = range(end - start), dict(enumerate(heap.mapped()[start:end]))
                     self._examine(
@@ -172,7 +172,7 @@ class BrazeSink(Sink):
         ahead: Mapping[int, MappedAhead | None],
     ) -> None:
         if self._compiled.is_usable:
-            self._run.begin_tracking()
+            self._run.intake.begin_tracking()
         read_before = self._tally.records
         self._tally.unchanged += len(records) - len(unknown)
         try:
@@ -201,7 +201,7 @@ class BrazeSink(Sink):
             read_before: How many records were read before the heap.
             is_fetched: Whether what the ledger knows of their people was read already.
         """
-        tally, run = self._tally, self._run
+        tally, run, intake = self._tally, self._run, self._run.intake
         mapped, broken = self._map_until_broken(records, unknown, ahead)
         described = {index: each.attributes for index, each in mapped.items() if each.attributes is not None}
         find_people = partial(map, run.changes.person) if is_fetched else run.changes.fetch
@@ -220,7 +220,7 @@ class BrazeSink(Sink):
                 tally.unchanged -= 1
                 each = self._map(records[index])
             tally.records = read_before + index + 1  # what is rejected is judged by the share of those read so far
-            run.take(each, self.stream_name, people.get(index), digests[index])
+            intake.take(each, self.stream_name, people.get(index), digests[index])
             if discarded:
                 heap = heap or frozenset(digests)
                 if not heap.isdisjoint(discarded):
@@ -277,7 +277,7 @@ class BrazeSink(Sink):
             return
         self._tally.records += 1
         self._singer_validate_message(record)
-        self._run.take(self._mapper.map(record), self.stream_name)
+        self._run.intake.take(self._mapper.map(record), self.stream_name)
         self._run.changes.discarded.clear()  # there is no heap in which one of them could come again
 
     def activate_version(self, new_version: int) -> None:

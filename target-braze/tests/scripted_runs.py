@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from target_braze import entries, names, run, updates
+from target_braze import entries, handover, names, run, updates
 from target_braze import ledger as ledger_module
 from target_braze.errors import DeliveryError, TargetBrazeError
 from target_braze.hashes import Hasher
@@ -245,7 +245,7 @@ class World:
         with self._scripted(script or Script()):
             target = TargetBraze(config=self.config(settings))
             target.__dict__["run"] = current = run.Run(target.settings, ENDPOINT, emit)
-            current._acknowledger.min_seconds = float("-inf")
+            current._states.acknowledger.min_seconds = float("-inf")
             try:
                 try:
                     self._feed(target, heaps)
@@ -292,20 +292,20 @@ class World:
 
     @contextmanager
     def _scripted(self, script: Script) -> Iterator[None]:
-        begin, clock = run.Run._begin_delivery, time.time
+        started, clock = handover.Handover._started, time.time
 
-        def begin_scripted(current: run.Run) -> Any:
-            return ScriptedDelivery(current, self.braze, script)
+        def scripted(current: handover.Handover) -> Any:
+            return ScriptedDelivery(current._recorder, self.braze, script)
 
         scrypt, max_lists = dict(ledger_module._SCRYPT), names.MAX_LISTS
-        run.Run._begin_delivery = begin_scripted  # type: ignore[method-assign, assignment]
+        handover.Handover._started = scripted  # type: ignore[method-assign, assignment]
         time.time = lambda: self.now
         names.MAX_LISTS = self.max_lists  # type: ignore[misc]
         ledger_module._SCRYPT.update(n=2)
         try:
             yield
         finally:
-            run.Run._begin_delivery = begin  # type: ignore[method-assign]
+            handover.Handover._started = started  # type: ignore[method-assign]
             time.time = clock
             names.MAX_LISTS = max_lists  # type: ignore[misc]
             ledger_module._SCRYPT.update(scrypt)

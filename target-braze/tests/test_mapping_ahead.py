@@ -443,7 +443,7 @@ def listen(world: Any, source: Any, **options: Any) -> Any:
     with world._scripted(scripted.Script((3, 0))):
         target = TargetBraze(config=world.config(options))
         target.__dict__["run"] = current = run.Run(target.settings, scripted.ENDPOINT, ended.states.append)
-        current._acknowledger.min_seconds = float("-inf")
+        current._states.acknowledger.min_seconds = float("-inf")
         target.process_lines(source)
         ended.summary = current.finish()
     ended.requests = world.braze.requests

@@ -47,14 +47,13 @@ def start(braze: Any, tmp_path: Path, states: list[Any]) -> Iterator[Callable[..
     yield start
     braze.release()
     for run in started:
-        if run._delivery:
-            run._delivery.close()
+        run._handover.close()
         run._ledger.close()
 
 
 def take(run: Run, update: Any = None, *rejections: Rejection, records: int = 1) -> None:
     run.tally.streams["people"].records += records
-    run.take(Mapped(update=update, rejections=rejections), "people")
+    run.intake.take(Mapped(update=update, rejections=rejections), "people")
 
 
 def dead_letter(run: Run) -> list[dict[str, Any]]:
@@ -86,7 +85,7 @@ def test_a_record_that_asks_nothing_is_unchanged(start: Any, states: list[Any]) 
 def test_what_is_left_out_is_counted(start: Any, update: Any) -> None:
     run = start()
     run.tally.streams["people"].records += 1
-    run.take(Mapped(update=update("a"), left_out=(("address", 2),)), "people")
+    run.intake.take(Mapped(update=update("a"), left_out=(("address", 2),)), "people")
     assert run.finish()["streams"]["people"]["left_out"] == {"address": 2}
 
 
@@ -140,7 +139,7 @@ def test_states_leave_while_the_run_goes_on(start: Any, states: list[Any], updat
     for number in range(4):  # the last one closes the request of "2"
         take(run, update(str(number)))
         run.receive(number)
-    run._delivery.finish()
+    run._handover.finish()
     assert states[:1] in ([0], [1])
     run.finish()
     assert states[-1] == 3
@@ -157,8 +156,8 @@ def test_a_state_leaves_when_it_comes_and_when_it_is_time(start: Any, states: li
 
     run = start(emit=emit)
     if is_delivering:
-        run._delivery = run._begin_delivery()
-    run._acknowledger.min_seconds = 0.05
+        run._handover._begin(run._handover._started())
+    run._states.acknowledger.min_seconds = 0.05
     run.receive(1)
     assert came.acquire(timeout=20)
     run.receive(2)
@@ -173,8 +172,8 @@ def test_a_state_leaves_when_it_comes_and_when_it_is_time(start: Any, states: li
 def test_no_state_passes_a_request_in_flight(start: Any, states: list[Any], update: Any, braze: Any) -> None:
     braze.holds = lambda call: call.names == ["0"]
     run = start()
-    run._delivery = run._begin_delivery()
-    run._delivery._client.was_reached = True
+    run._handover._begin(run._handover._started())
+    run._handover._delivery._client.was_reached = True
     for number in range(4):
         take(run, update(str(number)))
         run.receive(number)
@@ -190,8 +189,8 @@ def test_no_state_passes_a_request_that_failed(start: Any, states: list[Any], up
     braze.holds = lambda call: call.names in (["0"], ["1"])
     braze.script = lambda call: braze.Reply(401 if call.names == ["1"] else 201)
     run = start()
-    run._delivery = run._begin_delivery()
-    run._delivery._client.was_reached = True
+    run._handover._begin(run._handover._started())
+    run._handover._delivery._client.was_reached = True
     for number in range(3):
         take(run, update(str(number)))
         run.receive(number)
@@ -328,7 +327,7 @@ def test_a_state_that_cannot_be_passed_on_stops_the_run(start: Any, update: Any,
 
     run = start(emit=fail)
     if is_delivering:
-        run._delivery = run._begin_delivery()
+        run._handover._begin(run._handover._started())
     with pytest.raises(DeliveryError, match="is gone"):  # noqa: PT012 - it may come at any of them
         run.receive(1)
         take(run, update("a"))
