@@ -9,24 +9,20 @@ All of it is for the thread that reads, but for `accepted` and `rejected`, which
 
 from __future__ import annotations
 
-import struct
 from collections import deque
-from dataclasses import dataclass
-from itertools import compress, repeat
-from operator import ne
+from itertools import repeat
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
-from xxhash import xxh3_64_digest
 
 from target_braze import entries
 from target_braze.additions import IN_DOUBT, Additions
-from target_braze.entries import NEVER, Entry, Mark
-from target_braze.hashes import VALUE_BYTES, value_hashes
+from target_braze.differences import NO_LAYOUT, Differences, Held, Said
+from target_braze.entries import Entry
+from target_braze.hashes import value_hashes
 from target_braze.limits import MAX_OBJECT_BYTES
 from target_braze.mapped_ahead import NOBODY
 from target_braze.newcomers import Newcomers, Terms
-from target_braze.policies import UNSUBSCRIBED, Last, number_in
 from target_braze.updates import Attributes, Identity, Lesson, Update
 
 if TYPE_CHECKING:
@@ -37,7 +33,6 @@ if TYPE_CHECKING:
     from target_braze.mapped_ahead import MappedAhead
     from target_braze.mapping import Mapper, Source
     from target_braze.names import Names
-    from target_braze.policies import Policy
     from target_braze.sealing import Sealer
     from target_braze.statements import StatementMapper
     from target_braze.updates import Form
@@ -47,12 +42,7 @@ Person = tuple[bytes, int]
 
 SAID: Final = "$"
 """What the names begin with of what is said of somebody elsewhere than in attributes, whose names cannot."""
-_NULL: Final = b"null"
-_UNMARKED: Final = Mark()
-_NUMBER: Final = struct.Struct("<d")
-_NO_LAYOUT: Final = -1
 _UNFETCHED: Final = b""
-_MAX_PLANS: Final = 10_000
 _LEARNED_AT_ONCE: Final = 16_384
 """Digests are added to the table in such heaps; until then a record is compared with the ledger instead."""
 
@@ -99,20 +89,6 @@ class Store(Protocol):
         """Make durable what was put."""
 
 
-class Held(NamedTuple):
-    """A change that a policy keeps back for now.
-
-    Attributes:
-        name: The attribute.
-        policy: The policy's name in the settings.
-        data_points: What it would have cost.
-    """
-
-    name: str
-    policy: str
-    data_points: int
-
-
 class Change(msgspec.Struct, frozen=True, gc=False, eq=False):
     """What of a record Braze does not have.
 
@@ -134,45 +110,6 @@ class Change(msgspec.Struct, frozen=True, gc=False, eq=False):
 
 
 _NOTHING: Final = Change(is_known=True)
-
-
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    """How attributes of one form are compared.
-
-    Attributes:
-        stream: The number of their stream.
-        numbers: The number of each.
-        layout: The number of the list of them; `_NO_LAYOUT` if there are too many lists to make one of its own.
-        all: The indexes of all.
-        policies: Index of an attribute → its policy.
-        hashes: Takes the hashes of all apart, each as a number.
-    """
-
-    stream: int
-    numbers: tuple[int, ...]
-    layout: int
-    all: tuple[int, ...]
-    policies: Mapping[int, Policy]
-    hashes: struct.Struct
-
-
-class _Said(msgspec.Struct, frozen=True, gc=False, eq=False):
-    """What a record says, ready to be compared.
-
-    Attributes:
-        attributes: What mapping made of it.
-        plan: How they are compared.
-        hashes: The hash of each value, one behind the other.
-        key: What stands for the person.
-        seed: The seed of those hashes.
-    """
-
-    attributes: Attributes
-    plan: _Plan
-    hashes: bytes
-    key: bytes
-    seed: int
 
 
 class _Added(NamedTuple):
@@ -235,12 +172,7 @@ class Changes:
         self._store = store
         self._names = names
         self._hasher = hasher
-        self._sealer = sealer
-        self._now = now
-        self._is_resync = is_resync
-        self._mappers: dict[str, tuple[int, Mapper | StatementMapper]] = {}
-        self._plans: dict[Form, _Plan] = {}
-        self._live = names.live
+        self._differences = Differences(names, sealer, now, is_resync=is_resync)
         self._fetched: dict[bytes, bytes | None] = {}
         self._pending: dict[bytes, Lesson | Newcomers] = {}
         self._open: dict[bytes, _Open] = {}
@@ -260,17 +192,11 @@ class Changes:
         Returns:
             The seed for the digests of its records: another one for each way of mapping them.
         """
-        number = self._names.stream(mapper.stream)
-        self._mappers[mapper.stream] = number, mapper
-        self._plans.clear()
-        numbers = self._names.attributes(number, mapper.names, mapper.is_dropped, afresh=self._is_resync)
-        self._live = self._names.live
-        return self._hasher.record_seed(mapper.fingerprint(numbers))
+        return self._hasher.record_seed(self._differences.begin(mapper))
 
     def source(self, stream: str, attribute: str) -> Source:
         """Where an attribute of a stream comes from."""
-        _, mapper = self._mappers[stream]
-        return mapper.source(attribute)
+        return self._differences.source(stream, attribute)
 
     # Before a heap of records
 
@@ -374,16 +300,16 @@ class Changes:
         if open_ is not None:
             before, earlier, records = open_.before, open_.earlier, open_.update.records + 1
             is_after_another = open_.is_after_another
-            attributes = self._merged(open_.attributes, attributes)
+            attributes = self._differences.merged(open_.attributes, attributes)
         else:
             earlier, records = self._under_way(key), 1
             is_after_another = earlier is not None
             before = self._known(key) if earlier is None else earlier.after
-        plan = self._plans.get(attributes.form) or self._planned(attributes.stream, attributes.form)
+        plan = self._differences.plan(attributes.stream, attributes.form)
         ahead = attributes.ahead
         hashes = value_hashes(attributes.values, seed) if ahead is None else ahead.details.hashes
-        said = _Said(attributes, plan, hashes, key, seed)
-        chosen, held = (plan.all, ()) if before is None else self._differing(said, before)
+        said = Said(attributes, plan, hashes, key, seed)
+        chosen, held = (plan.all, ()) if before is None else self._differences.differing(said, before)
         added = None
         if not attributes.is_mergeable:
             added = self._added(said, chosen, held)
@@ -396,10 +322,10 @@ class Changes:
             change = self._unchanged(said, before, digest, held, open_)
             return change if added is None else msgspec.structs.replace(change, doubtful=added.doubtful)
         digests = {} if digest is None else {plan.stream: digest}
-        if before is None and not plan.policies and plan.layout != _NO_LAYOUT:  # as good as always in a first run
+        if before is None and not plan.policies and plan.layout != NO_LAYOUT:  # as good as always in a first run
             after, numbers = Entry(plan.layout, hashes, digests), plan.numbers
         else:
-            after = self._after(said, before, chosen, digests, is_all=not held)
+            after = self._differences.after(said, before, chosen, digests, is_all=not held)
             numbers = tuple(plan.numbers[index] for index in chosen)
         lesson = Lesson(key, before, after, numbers, is_after_another)
         if added is not None:
@@ -412,7 +338,7 @@ class Changes:
             self._refreshed.pop(key, None)  # or it would be written over what is learned of this update
         self._pending[key] = lesson
         self._open[key] = _Open(update, attributes, before, earlier, is_after_another)
-        changed = self._changed(said, before, chosen) if self.is_watched else ()
+        changed = self._differences.changed(said, before, chosen) if self.is_watched else ()
         change = Change(update, open_.update if open_ is not None else None, held, before is not None, changed)
         return change if added is None else msgspec.structs.replace(change, doubtful=added.doubtful)
 
@@ -462,8 +388,8 @@ class Changes:
             form: Their attributes.
             attributes: Makes of one of them what mapping would make of it.
         """
-        plan = self._plans.get(form) or self._planned(stream, form)
-        if plan.policies or plan.layout == _NO_LAYOUT or self.is_watched or self.on_change is not None:
+        plan = self._differences.plan(stream, form)
+        if plan.policies or plan.layout == NO_LAYOUT or self.is_watched or self.on_change is not None:
             return None
         return Terms(stream, plan.stream, identified_by, form, plan.layout, plan.numbers, attributes)
 
@@ -519,52 +445,10 @@ class Changes:
             value = self._fetched[key] if key in self._fetched else self._store.get(key)
         return None if value is None else entries.decode(value)
 
-    def _planned(self, name: str, form: Form) -> _Plan:
-        stream, mapper = self._mappers[name]
-        known = self._names.attributes(stream, form.names, afresh=self._is_resync)
-        self._live = self._names.live
-        numbers = tuple(known[name] for name in form.names)
-        policies = {index: mapper.policies[name] for index, name in enumerate(form.names) if name in mapper.policies}
-        if len(self._plans) >= _MAX_PLANS:
-            self._plans.clear()
-        is_listed = self._names.listed(numbers, self._live) == numbers
-        layout = self._names.layout(numbers) if is_listed else _NO_LAYOUT
-        hashes = struct.Struct(f"<{len(numbers)}Q")
-        plan = _Plan(stream, numbers, layout, tuple(range(len(numbers))), policies, hashes)
-        self._plans[form] = plan
-        return plan
-
-    def _differing(self, said: _Said, before: Entry) -> tuple[tuple[int, ...], tuple[Held, ...]]:
-        """The indexes of the attributes to send, and those held."""
-        attributes, plan, hashes = said.attributes, said.plan, said.hashes
-        if before.layout == plan.layout:
-            if before.hashes == hashes:
-                return (), ()
-            if not plan.policies:
-                unpack = plan.hashes.unpack
-                return tuple(compress(plan.all, map(ne, unpack(hashes), unpack(before.hashes)))), ()
-        known = self._hashes(before)
-        differing = [
-            index for index, number in enumerate(plan.numbers) if _at(hashes, index) != known.get(number, NEVER)
-        ]
-        if not plan.policies:
-            return tuple(differing), ()
-        chosen, held = [], []
-        for index in differing:
-            policy = plan.policies.get(index)
-            last = policy and self._last(said, before, index, known)
-            reason = policy and last and policy.held_by(attributes.values[index], last, self._now)
-            if reason:
-                points = (attributes.points or attributes.form.points)[index]
-                held.append(Held(attributes.form.names[index], reason, points))
-            else:
-                chosen.append(index)
-        return tuple(chosen), tuple(held)
-
-    def _added(self, said: _Said, chosen: tuple[int, ...], held: tuple[Held, ...]) -> _Added:
+    def _added(self, said: Said, chosen: tuple[int, ...], held: tuple[Held, ...]) -> _Added:
         """What of the attributes to be sent adds to what Braze has; what of that is in doubt may be held."""
         attributes, plan = said.attributes, said.plan
-        is_held = self._mappers[attributes.stream][1].settings.in_doubt == "hold"
+        is_held = self._differences.is_held_in_doubt(attributes.stream)
         found = self.additions.find(
             attributes, chosen, said.key, said.hashes, numbers=plan.numbers, stream=plan.stream, is_held=is_held
         )
@@ -577,19 +461,8 @@ class Changes:
         doubtful = attributes.update(found.doubtful), found.since
         return _Added(chosen, held, found.additions, is_held, doubtful)
 
-    def _changed(self, said: _Said, before: Entry | None, chosen: tuple[int, ...]) -> tuple[str, ...]:
-        """The attributes to be sent of which the ledger knows another value."""
-        known = {} if before is None else self._hashes(before)
-        names, numbers = said.attributes.form.names, said.plan.numbers
-        return tuple(names[index] for index in chosen if known.get(numbers[index], NEVER) != NEVER)
-
-    def _hashes(self, entry: Entry) -> dict[int, bytes]:
-        """The hash of each attribute that the ledger knows of a person, by number."""
-        numbers = self._names.numbers(entry.layout)
-        return {number: _at(entry.hashes, index) for index, number in enumerate(numbers) if number in self._live}
-
     def _unchanged(
-        self, said: _Said, before: Entry | None, digest: bytes | None, held: tuple[Held, ...], open_: _Open | None
+        self, said: Said, before: Entry | None, digest: bytes | None, held: tuple[Held, ...], open_: _Open | None
     ) -> Change:
         key, plan = said.key, said.plan
         if open_ is not None:
@@ -609,69 +482,6 @@ class Changes:
                 self._refreshed[key] = entries.encode(entry)
             self._learned[digest] = None
         return Change(held=held, is_known=True) if held else _NOTHING
-
-    def _after(
-        self, said: _Said, before: Entry | None, chosen: tuple[int, ...], digests: dict[int, bytes], *, is_all: bool
-    ) -> Entry:
-        """What the ledger knows when the chosen attributes, which may be all that differ, are accepted.
-
-        The digests of other streams' records go: they may have said something else of the same attributes.
-        """
-        plan, hashes = said.plan, said.hashes
-        marks = {} if before is None else before.marks
-        if plan.policies:
-            marks = {**marks, **self._marks(said, chosen)}
-        layout = plan.layout if before is None else before.layout
-        if is_all and layout == plan.layout != _NO_LAYOUT:  # what was not chosen is as it was
-            return Entry(plan.layout, hashes, digests, marks)
-        known = {} if before is None else self._hashes(before)
-        known.update((plan.numbers[index], _at(hashes, index)) for index in chosen)
-        numbers = plan.numbers if known.keys() <= set(plan.numbers) else tuple(sorted(known))
-        numbers = self._names.listed(numbers, self._live)
-        return Entry(
-            self._names.layout(numbers), b"".join(known.get(number, NEVER) for number in numbers), digests, marks
-        )
-
-    # What policies remember
-
-    def _marks(self, said: _Said, chosen: tuple[int, ...]) -> dict[int, Mark]:
-        marks = {}
-        for index in chosen:
-            policy = said.plan.policies.get(index)
-            if policy is None:
-                continue
-            number = number_in(said.attributes.values[index]) if policy.needs_number else None
-            place = said.key + _at(said.hashes, index)
-            sealed = None if number is None else self._sealer.seal(_NUMBER.pack(number), place)
-            marks[said.plan.numbers[index]] = Mark(sealed, self._now if policy.needs_time else None)
-        return marks
-
-    def _last(self, said: _Said, before: Entry, index: int, known: Mapping[int, bytes]) -> Last:
-        number = said.plan.numbers[index]
-        hashed = known.get(number, NEVER)
-        if hashed == NEVER:
-            return Last(is_known=False, is_null=False, number=None, accepted_at=None)
-        mark = before.marks.get(number, _UNMARKED)
-        opened = None if mark.number is None else self._sealer.open(mark.number, said.key + hashed)
-        delivered = None if opened is None else _NUMBER.unpack(opened)[0]
-        is_null = hashed == xxh3_64_digest(_NULL, said.seed)
-        is_unsubscribed = hashed == xxh3_64_digest(UNSUBSCRIBED, said.seed)
-        return Last(True, is_null, delivered, mark.accepted_at, is_unsubscribed)
-
-    def _merged(self, first: Attributes, second: Attributes) -> Attributes:
-        """What two records of a person say together: the later wins for each attribute."""
-        if first.form is second.form:
-            return second
-        values: dict[str, bytes] = {}
-        points: dict[str, int] = {}
-        for attributes in (first, second):
-            values.update(zip(attributes.form.names, attributes.values, strict=True))
-            points.update(zip(attributes.form.names, attributes.points or attributes.form.points, strict=True))
-        _, mapper = self._mappers[second.stream]
-        form = mapper.form(second.identity.kind, tuple(values))
-        return Attributes(
-            second.stream, second.identity, second.named, form, list(values.values()), tuple(points.values())
-        )
 
     def _discard(self, digests: Collection[bytes]) -> None:
         """Let nothing pass as unchanged by these digests any more, from the very next record on."""
@@ -699,7 +509,7 @@ class Changes:
             return
         for lesson in lessons:
             if lesson.is_after_another:  # the other may be among those above
-                after = self._reconciled(lesson)
+                after = self._differences.reconciled(lesson, self._store.get(lesson.key))
                 self._store.put_many([(lesson.key, entries.encode(after))])
                 self._ended.append((lesson.replaces or lesson, after is lesson.after))
 
@@ -712,26 +522,7 @@ class Changes:
         """Note that an update has ended of which nothing is learned."""
         self._ended.append((lesson.replaces or lesson, False))
 
-    def _reconciled(self, lesson: Lesson) -> Entry:
-        """What the ledger knows after an update whose predecessor may have been rejected."""
-        value = self._store.get(lesson.key)
-        if value is not None and lesson.before is not None and value == entries.encode(lesson.before):
-            return lesson.after
-        known = {} if value is None else self._hashes(before := entries.decode(value))
-        marks = {} if value is None else dict(before.marks)
-        new = self._hashes(lesson.after)
-        for number in lesson.numbers:
-            known[number] = new.get(number, NEVER)
-            if number in lesson.after.marks:
-                marks[number] = lesson.after.marks[number]
-        numbers = self._names.listed(tuple(sorted(known)), self._live)
-        return Entry(self._names.layout(numbers), b"".join(known.get(number, NEVER) for number in numbers), {}, marks)
-
 
 def said_of(identity: Identity, name: str) -> Identity:
     """What is known by a name of somebody, such as the state in a subscription group, as the ledger knows it."""
     return Identity(name, identity)  # type: ignore[arg-type]  # another tuple of text
-
-
-def _at(hashes: bytes, index: int) -> bytes:
-    return hashes[index * VALUE_BYTES : (index + 1) * VALUE_BYTES]

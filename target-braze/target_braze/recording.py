@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from target_braze.additions import IN_DOUBT, split
-from target_braze.changes import Held
+from target_braze.differences import Held
 from target_braze.endpoints import TRACK
 from target_braze.errors import DeadLetterError, DeliveryError
 from target_braze.rejections import Rejection

@@ -18,7 +18,7 @@ from target_braze.updates import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from target_braze.changes import Held
+    from target_braze.differences import Held
     from target_braze.packing import Request
     from target_braze.rejections import Rejection
     from target_braze.updates import Shape

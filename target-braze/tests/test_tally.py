@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from target_braze.changes import Held
+from target_braze.differences import Held
 from target_braze.packing import Request
 from target_braze.rejections import Rejection
 from target_braze.tally import Tally
