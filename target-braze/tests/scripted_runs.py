@@ -16,8 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from target_braze import entries, handover, names, run, updates
-from target_braze import ledger as ledger_module
+from target_braze import entries, handover, ledger_owner, names, run, updates
 from target_braze.errors import DeliveryError, TargetBrazeError
 from target_braze.hashes import Hasher
 from target_braze.ledger import Ledger
@@ -297,18 +296,18 @@ class World:
         def scripted(current: handover.Handover) -> Any:
             return ScriptedDelivery(current._recorder, self.braze, script)
 
-        scrypt, max_lists = dict(ledger_module._SCRYPT), names.MAX_LISTS
+        scrypt, max_lists = dict(ledger_owner._SCRYPT), names.MAX_LISTS
         handover.Handover._started = scripted  # type: ignore[method-assign, assignment]
         time.time = lambda: self.now
         names.MAX_LISTS = self.max_lists  # type: ignore[misc]
-        ledger_module._SCRYPT.update(n=2)
+        ledger_owner._SCRYPT.update(n=2)
         try:
             yield
         finally:
             handover.Handover._started = started  # type: ignore[method-assign]
             time.time = clock
             names.MAX_LISTS = max_lists  # type: ignore[misc]
-            ledger_module._SCRYPT.update(scrypt)
+            ledger_owner._SCRYPT.update(scrypt)
 
     # What the ledger holds
 

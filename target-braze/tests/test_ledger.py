@@ -14,11 +14,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from target_braze import entries, ledger_files
+from target_braze import entries, ledger_files, store_keys
 from target_braze import ledger as ledger_module
 from target_braze.entries import Entry
 from target_braze.errors import LedgerError
 from target_braze.ledger import Ledger, is_ledger
+from target_braze.ledger_contents import LedgerCheck
 from target_braze.store import Store
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class TestWhatItRemembers:
             put(ledger, 1)
             ledger.put_many([(digest(5), entries.encode(Entry(1, b"", {1: rare})))])
             ledger.table.add_all([rare])
-            (value,) = ledger._store.get_many([ledger_module._IDENTITY + digest(5)])
+            (value,) = ledger._store.get_many([store_keys.IDENTITY + digest(5)])
             assert value is not None
         traces = {"store": value[8:], ledger_files.TABLE: rare[8:]}
         for place, trace in traces.items():
@@ -145,7 +146,7 @@ class TestWhatItRemembers:
         put(ledger, 1, 2)
         assert ledger.check().is_sound
         ledger.table.discard(digest(2))
-        assert ledger.check() == ledger_module.LedgerCheck(2, 2, undecodable=0, stray=0, missing=1)
+        assert ledger.check() == LedgerCheck(2, 2, undecodable=0, stray=0, missing=1)
         ledger.table.add_all([digest(9), digest(8)])
         ledger.put_many([(digest(3), b"no entry")])
         found = ledger.check()
@@ -429,9 +430,9 @@ class TestFormat:
         def shift(ledger: Ledger) -> Iterator[tuple[bytes, bytes | None]]:
             for key in known(ledger):
                 number = int.from_bytes(key, "big")
-                yield ledger_module._IDENTITY + key, None
+                yield store_keys.IDENTITY + key, None
                 (covered,) = ledger._cover.cover([entry(number * 10)])
-                yield ledger_module._IDENTITY + digest(number * 10), covered
+                yield store_keys.IDENTITY + digest(number * 10), covered
 
         monkeypatch.setattr(ledger_module, "_UPGRADES", {1: shift, 2: shift})
         for _ in range(2):  # the second time there is nothing left to do
@@ -448,7 +449,7 @@ class TestFormat:
             put(ledger, 1)
 
         def dies(_: Ledger) -> Iterator[tuple[bytes, bytes | None]]:
-            yield ledger_module._IDENTITY + digest(1), None
+            yield store_keys.IDENTITY + digest(1), None
             raise LedgerError("no")
 
         with monkeypatch.context() as patch:
@@ -577,13 +578,13 @@ class TestTrouble:
     def test_a_store_that_is_not_ours_is_damage(self, opened: Callable[..., Ledger]) -> None:
         with opened() as ledger:
             put(ledger, 1)
-            ledger._store.write([(ledger_module._VERSION, None)])
+            ledger._store.write([(store_keys.FORMAT, None)])
         with pytest.raises(LedgerError, match="is damaged"):
             opened()
 
     def test_one_whose_making_was_cut_short_is_made(self, opened: Callable[..., Ledger], folder: Path) -> None:
         with opened() as ledger:
-            ledger._store.write([(ledger_module._VERSION, None)])
+            ledger._store.write([(store_keys.FORMAT, None)])
         assert is_ledger(folder)
         with opened() as ledger:
             put(ledger, 1)
