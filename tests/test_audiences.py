@@ -232,10 +232,10 @@ PLACES = [
     ("target_braze.recording:Recorder.accepted", "before", 2),  # Braze has entered people whom the ledger does not know
     ("target_braze.recording:Recorder.accepted", "after", 2),
     ("target_braze.roll:Roll.write", "after", 2),
-    ("target_braze.enrolment:Enrolments.leave", "before", 1),
-    ("target_braze.enrolment:Enrolments.leave", "after", 1),
-    ("target_braze.enrolment:Enrolments.close", "before", 1),
-    ("target_braze.enrolment:Enrolments.close", "after", 1),
+    ("target_braze.enrolments:Enrolments.leave", "before", 1),
+    ("target_braze.enrolments:Enrolments.leave", "after", 1),
+    ("target_braze.enrolments:Enrolments.close", "before", 1),
+    ("target_braze.enrolments:Enrolments.close", "after", 1),
 ]
 
 

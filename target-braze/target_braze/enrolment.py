@@ -1,4 +1,4 @@
-"""One run's audiences: who enters and leaves with each record, and who leaves when a stream has ended.
+"""One stream's audiences in one run: who enters and leaves with each record, and who leaves when it has ended.
 
 A stream with audiences takes its own way, from a record's digest to the run: what mapping makes of a record is joined
 with what its person's memberships add (`audience_mapping.py`), and who was seen is remembered (`presence.py`). When all
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from target_braze import entries
-from target_braze.audience_mapping import AudienceMapper, Flags
-from target_braze.audiences import Audiences, Phase
+from target_braze.audience_mapping import Flags
+from target_braze.audiences import Phase
 from target_braze.digests import Digests
 from target_braze.presence import Book, Presence
 from target_braze.roll import Roll
@@ -26,15 +26,14 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from target_braze.audience_mapping import AudienceMapper
     from target_braze.audiences import Audience
     from target_braze.changes import Person
     from target_braze.hashes import Hasher
     from target_braze.ledger import Ledger
     from target_braze.names import Names
     from target_braze.run import Run
-    from target_braze.schema import Schema
     from target_braze.sealing import Sealer
-    from target_braze.stream_settings import StreamSettings
     from target_braze.updates import Identity, Mapped, Update
 
 _BOOK: Final = "audiences of stream {}"
@@ -345,80 +344,6 @@ class Enrolment:
         if self.presence.version is not None:
             self._book.version = self.presence.version
         self._keep()
-
-
-class Enrolments:
-    """The audiences of all streams in one run.
-
-    Attributes:
-        question: What a person has to decide, if anything.
-        memberships: The numbers of what the ledger knows of memberships.
-
-    Args:
-        audiences: All audiences of the settings.
-        run: The run.
-        remembering: What it takes to know people again.
-        now: The time of the run.
-    """
-
-    def __init__(self, audiences: Sequence[Audience], run: Run, remembering: Remembering, now: dt.datetime) -> None:
-        self._audiences = Audiences(audiences)
-        self._run = run
-        self._remembering = remembering
-        self._now = now
-        self._by_stream: dict[str, Enrolment] = {}
-        self.question: str | None = None
-        self.memberships: frozenset[int] = frozenset()
-
-    def of(self, stream: str, schema: Schema, settings: StreamSettings) -> Enrolment | None:
-        """The audiences of a stream under a schema; None if it has none.
-
-        Raises:
-            SettingsError: If an audience does not fit the stream.
-        """
-        audiences = self._audiences.of_stream(stream)
-        if not audiences:
-            return None
-        mapper = AudienceMapper(stream, schema, settings, audiences, self._now)
-        enrolment = self._by_stream.get(stream)
-        if enrolment is not None:
-            enrolment.renew(mapper)
-            return enrolment
-        enrolment = Enrolment(self._run, self._remembering, mapper)
-        self._by_stream[stream] = enrolment
-        self.memberships = self._remembering.names.memberships
-        return enrolment
-
-    def state_came(self) -> None:
-        """Note a STATE."""
-        for enrolment in self._by_stream.values():
-            enrolment.presence.state_came()
-
-    def changed(self, key: bytes, digests: Mapping[int, bytes]) -> None:
-        """Note that the digests of a person's records do not stand for them any more."""
-        for enrolment in self._by_stream.values():
-            enrolment.presence.trade(key, digests)
-
-    def write(self) -> None:
-        """Keep who enters, before a request leaves."""
-        for enrolment in self._by_stream.values():
-            enrolment.write()
-
-    def accepted(self, objects: Iterable[Update]) -> None:
-        """Count who entered and left by what Braze accepted; on the delivery's thread."""
-        for update in objects:
-            if (enrolment := self._by_stream.get(update.stream)) is not None:
-                enrolment.accepted(update)
-
-    def leave(self) -> None:
-        """Let those leave who have no record that says so, when all else is delivered."""
-        questions = [enrolment.leave(self._now) for enrolment in self._by_stream.values()]
-        self.question = " ".join(filter(None, questions)) or None
-
-    def close(self) -> None:
-        """Keep what the next run has to know."""
-        for enrolment in self._by_stream.values():
-            enrolment.close()
 
 
 def _places(digests: Sequence[bytes | None]) -> dict[bytes, list[int]]:

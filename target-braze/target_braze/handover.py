@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from target_braze.changes import Changes
     from target_braze.delivery import Delivery
     from target_braze.doubts import Doubts
-    from target_braze.enrolment import Enrolments
+    from target_braze.enrolments import Enrolments
     from target_braze.packing import Request
     from target_braze.recording import Recorder
     from target_braze.settings import Settings

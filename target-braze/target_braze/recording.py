@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from target_braze.changes import Changes
     from target_braze.doubts import Doubts
-    from target_braze.enrolment import Enrolments
+    from target_braze.enrolments import Enrolments
     from target_braze.occurrences import Occurrences
     from target_braze.packing import Request
     from target_braze.plan import Plan

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from target_braze.enrolment import Enrolments
+    from target_braze.enrolments import Enrolments
     from target_braze.mapping import Mapper
     from target_braze.settings import Settings
     from target_braze.statements import StatementMapper
@@ -95,7 +95,8 @@ class Run:
         self.occurrences = Occurrences(self._ledger, names, hasher, now)
         self.audiences: Enrolments | None = None
         if settings.audiences:
-            from target_braze.enrolment import Enrolments, Remembering  # noqa: PLC0415 - for runs that have some
+            from target_braze.enrolment import Remembering  # noqa: PLC0415 - for runs that have some
+            from target_braze.enrolments import Enrolments  # noqa: PLC0415
 
             began_at = dt.datetime.fromtimestamp(now, dt.timezone.utc)
             self.audiences = Enrolments(
