@@ -56,12 +56,12 @@ def record(number: int, generation: int = 0) -> dict[str, Any]:
     }
 
 
-def messages(first: int, last: int, generation: int = 0) -> Iterator[str]:
+def messages(first: int, last: int, generation: int = 0, records_per_state: int = RECORDS_PER_STATE) -> Iterator[str]:
     """What the tap says that starts at record `first`."""
     yield json.dumps({"type": "SCHEMA", "stream": "people", "schema": SCHEMA, "key_properties": []})
     for number in range(first, last):
         yield json.dumps({"type": "RECORD", "stream": "people", "record": record(number, generation)})
-        if (number + 1) % RECORDS_PER_STATE == 0 or number + 1 == last:
+        if (number + 1) % records_per_state == 0 or number + 1 == last:
             yield json.dumps({"type": "STATE", "value": {"read": number + 1}})
 
 
@@ -72,6 +72,7 @@ class Pipeline:
     folder: Path
     braze: Client
     records: int = RECORDS
+    records_per_state: int = RECORDS_PER_STATE
     generation: int = 0
     padding: int = 0
     """Characters to add to each record that names nobody."""
@@ -101,7 +102,7 @@ class Pipeline:
     def running(self, *launcher: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
         """The target with all input in its pipe, from a file: the tap is never what a run waits for."""
         source = self.folder / "input.jsonl"
-        lines = "\n".join(messages(self.bookmark, self.records, self.generation)) + "\n"
+        lines = "\n".join(messages(self.bookmark, self.records, self.generation, self.records_per_state)) + "\n"
         source.write_text(lines.replace('"external_id": null', f'"external_id": null, "note": "{"x" * self.padding}"'))
         with (
             source.open("rb") as stdin,
@@ -245,6 +246,32 @@ def test_killed_at_a_place_in_the_code(pipeline: Pipeline, crash: tuple[str, str
     pipeline.assert_finishes()
     repeated = pipeline.braze.stats()["accepted"]["attributes"] - len(pipeline.braze.profiles(limit=2 * RECORDS))
     assert repeated <= UNDER_WAY * OBJECTS_PER_REQUEST
+
+
+NEW_PEOPLE = {
+    "packed": ("target_braze.intake:Intake.take_new", "after", 40),
+    "accepted and not recorded": ("target_braze.recording:Recorder.accepted", "before", 60),
+    "about to be written to the ledger": ("target_braze.ledger:Ledger.put_covered", "before", 60),
+    "in the ledger and not settled": ("target_braze.ledger:Ledger.put_covered", "after", 60),
+    "settled and not acknowledged": ("target_braze.changes:Changes.settle", "after", 20),
+    "ledger durable, STATE not out": ("target_braze.ledger:Ledger.sync", "after", 2),
+    "all delivered, last STATE not out": ("target_braze.delivery:Delivery.close", "before", 1),
+}
+
+
+@pytest.mark.parametrize("crash", NEW_PEOPLE.values(), ids=NEW_PEOPLE)
+def test_killed_while_new_people_are_taken_many_at_once(pipeline: Pipeline, crash: tuple[str, str, int]) -> None:
+    place, when, count = crash
+    pipeline.records, pipeline.records_per_state = 12_000, 4_000
+    pipeline.config["max_objects_per_request"] = 75
+    environment = {**os.environ, "MAPS_AHEAD": "yes"}
+
+    dying = pipeline.run(sys.executable, DYING, place, when, str(count), env=environment)
+    assert dying == -signal.SIGKILL, pipeline.stderr()
+
+    pipeline.assert_finishes()
+    repeated = pipeline.braze.stats()["accepted"]["attributes"] - len(pipeline.braze.profiles(limit=20_000))
+    assert repeated <= UNDER_WAY * 75
 
 
 WHILE_IT_CHANGES = {
