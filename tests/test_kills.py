@@ -253,7 +253,7 @@ NEW_PEOPLE = {
     "accepted and not recorded": ("target_braze.recording:Recorder.accepted", "before", 60),
     "about to be written to the ledger": ("target_braze.ledger:Ledger.put_covered", "before", 60),
     "in the ledger and not settled": ("target_braze.ledger:Ledger.put_covered", "after", 60),
-    "settled and not acknowledged": ("target_braze.changes:Changes.settle", "after", 20),
+    "settled and not acknowledged": ("target_braze.changes:Changes.settle", "after", 5),
     "ledger durable, STATE not out": ("target_braze.ledger:Ledger.sync", "after", 2),
     "all delivered, last STATE not out": ("target_braze.delivery:Delivery.close", "before", 1),
 }

@@ -414,6 +414,11 @@ class Changes:
         self._pending.update(dict.fromkeys(newcomers.keys, newcomers))
         self._open_newcomers.append(newcomers)
 
+    @property
+    def has_open_newcomers(self) -> bool:
+        """Whether there are newcomers in the request that is being packed."""
+        return bool(self._open_newcomers)
+
     def take_apart(self, person: Person) -> Newcomers | None:
         """Let a later record of somebody go into the same update, if that person is among newcomers in this request.
 

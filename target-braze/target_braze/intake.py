@@ -136,8 +136,7 @@ class Intake:
 
     def _is_open(self, person: Person) -> bool:
         """Whether an update of the person is in the request that is being packed, one by itself."""
-        newcomers = self._changes.take_apart(person)
-        if newcomers is not None:
+        if self._changes.has_open_newcomers and (newcomers := self._changes.take_apart(person)) is not None:
             self._packer.take_apart(newcomers)
         return self._changes.is_open(person)
 

@@ -27,7 +27,7 @@ from target_braze.store import Store, damaged, is_there
 from target_braze.store_keys import FORMAT, IDENTITY, MEMBER, META, OCCURRENCE, WRITTEN_AT, beginning_with
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from typing_extensions import Self
 
@@ -140,24 +140,20 @@ class Ledger:
         known = iter(self._cover.uncover([value for value in values if value is not None]))
         return [None if value is None else next(known) for value in values]
 
-    def put_many(self, items: Iterable[tuple[bytes, bytes]], meta: Mapping[str, bytes] | None = None) -> None:
-        """Remember what Braze accepted (invariant 2), and small values with it: all of it or nothing.
+    def put_many(self, items: Iterable[tuple[bytes, bytes]]) -> None:
+        """Remember what Braze accepted (invariant 2): all of it or nothing.
 
         It is kept from now on, and survives a crash of the machine after `sync`.
 
         Args:
             items: Identities with what is known of each.
-            meta: Names with values, as for `meta_put`.
 
         Raises:
             LedgerError: If it cannot be written.
         """
-        pairs: list[Pair] = [(META + name.encode(), value) for name, value in (meta or {}).items()]
         items = list(items)
-        covered = self._cover.cover([value for _, value in items])
-        pairs += [(IDENTITY + key, value) for (key, _), value in zip(items, covered, strict=True)]
-        if pairs:
-            self._settled.write(pairs)
+        if items:
+            self.put_covered([key for key, _ in items], self._cover.cover([value for _, value in items]))
 
     def put_covered(self, keys: Iterable[bytes], values: Iterable[bytes]) -> None:
         """As `put_many`, what `Cover` with this ledger's key has covered already.

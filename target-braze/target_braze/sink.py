@@ -203,7 +203,7 @@ class BrazeSink(Sink):
         """
         tally, run, intake = self._tally, self._run, self._run.intake
         mapped, broken = self._map_until_broken(records, unknown, ahead)
-        described = {index: each.attributes for index, each in mapped.items() if each.attributes is not None}
+        described = {index: said for index, each in mapped.items() if (said := each.attributes) is not None}
         find_people = partial(map, run.changes.person) if is_fetched else run.changes.fetch
         people = dict(zip(described, find_people(described.values()), strict=True))
         if self._is_of_occurrences:
@@ -220,7 +220,10 @@ class BrazeSink(Sink):
                 tally.unchanged -= 1
                 each = self._map(records[index])
             tally.records = read_before + index + 1  # what is rejected is judged by the share of those read so far
-            intake.take(each, self.stream_name, people.get(index), digests[index])
+            if isinstance(each, Attributes):  # as good as always
+                intake.change(each, people.get(index), digests[index])
+            else:
+                intake.take(each, self.stream_name, people.get(index), digests[index])
             if discarded:
                 heap = heap or frozenset(digests)
                 if not heap.isdisjoint(discarded):
@@ -234,15 +237,20 @@ class BrazeSink(Sink):
     ) -> tuple[dict[int, Mapped | Attributes], Exception | None]:
         """Map records up to one that ends the run: those before it are to be taken all the same."""
         mapped: dict[int, Mapped | Attributes] = {}
+        if ahead:
+            plain = [
+                None if (each := ahead.get(index)) is None else self._compiled.attributes(each) for index in unknown
+            ]
+        elif self._compiled.is_usable:
+            plain = self._compiled.map_lines(BETWEEN.join([records[index] for index in unknown]))
+        else:
+            plain = [None] * len(unknown)
         try:
-            for index in unknown:
-                mapped[index] = self._mapped(records[index], ahead.get(index))
+            for index, attributes in zip(unknown, plain, strict=True):
+                mapped[index] = self._mapper.map(self._decoded(records[index])) if attributes is None else attributes
         except (TargetBrazeError, MissingKeyPropertiesError) as error:
             return mapped, error
         return mapped, None
-
-    def _mapped(self, record: bytes, ahead: MappedAhead | None) -> Mapped | Attributes:
-        return self._map(record) if ahead is None else self._compiled.attributes(ahead)
 
     def _map(self, record: bytes) -> Mapped | Attributes:
         if self._compiled.is_usable and (attributes := self._compiled.map(record)) is not None:
