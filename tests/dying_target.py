@@ -61,7 +61,7 @@ def map_ahead_at_once() -> None:
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
-    mapping_ahead.MappingAhead._watch = watch_and_wait  # type: ignore[method-assign]
+    mapping_ahead.MappingAhead._watch = watch_and_wait  # type: ignore[method-assign, assignment]
 
 
 if __name__ == "__main__":
