@@ -4,7 +4,8 @@ What the ledger knows is what Braze accepted. Between that and a record stand th
 and have not ended: a record is compared with what the ledger will know when they are accepted, so that A → B → A sends
 A again. If one of them is rejected after all, the ledger has not learned it, and the next run finds it again.
 
-All of it is for the thread that reads, but for `accepted` and `rejected`, which the thread that delivers calls.
+All of it is for the thread that reads, but for what has to do with answers, at its end, which the thread that delivers
+calls.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import select
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -97,16 +98,14 @@ class SchemaReading:
             yield pending
 
 
-class _said_when_slow:  # noqa: N801
-    """Says that we wait for standard input when the block takes long: it may be a terminal's that nobody types into."""
-
-    def __init__(self) -> None:
-        text = "Reading SCHEMA messages from standard input; </dev/null does without."
-        self._timer = threading.Timer(_PATIENCE_SECONDS, lambda: print(text, file=sys.stderr, flush=True))  # noqa: T201
-        self._timer.daemon = True
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
+@contextmanager
+def _said_when_slow() -> Iterator[None]:
+    """Say that we wait for standard input when the block takes long: it may be a terminal's that nobody types into."""
+    text = "Reading SCHEMA messages from standard input; </dev/null does without."
+    timer = threading.Timer(_PATIENCE_SECONDS, lambda: print(text, file=sys.stderr, flush=True))  # noqa: T201
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

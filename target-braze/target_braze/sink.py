@@ -4,7 +4,7 @@
 
 `reader.py` reads; `record_table.py` knows the records that did not change; `mapping.py` maps the others; `changes.py`
 finds what of them changed and holds what policies keep back; `intake.py` packs that, and `run.py` says who sees it
-delivered, recorded and acknowledged.
+delivered, recorded and acknowledged. Records of new people go that way many at once (`newcomers.py`).
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class BrazeSink(Sink):
 
         What was settled then may not be any more, and the other way round: records that came before may have said so.
         """
-        if heap.names and len(sent) == len(records):  # none was; one that is now is found to be unchanged
+        if heap.learned and len(sent) == len(records):  # none was; one that is now is found to be unchanged
             terms = self._terms()
             if terms is not None and (terms.layout, terms.number) == layout:
                 self._take_new(records, digests, heap, terms)
@@ -220,10 +220,7 @@ class BrazeSink(Sink):
                 tally.unchanged -= 1
                 each = self._map(records[index])
             tally.records = read_before + index + 1  # what is rejected is judged by the share of those read so far
-            if isinstance(each, Attributes):  # as good as always
-                intake.change(each, people.get(index), digests[index])
-            else:
-                intake.take(each, self.stream_name, people.get(index), digests[index])
+            intake.take(each, self.stream_name, people.get(index), digests[index])
             if discarded:
                 heap = heap or frozenset(digests)
                 if not heap.isdisjoint(discarded):
