@@ -38,10 +38,10 @@ class Settled:
 
     The table says nothing that the store does not. Both have a stamp, and a table with another one is not used.
 
-    - The first write of a run that touches an identity gives the store a fresh stamp, in the same atomic batch. So
-      from the first change on, the table on disk does not match: whether the run then dies or the machine does, the
-      next one finds either no change at all (a log is recovered up to some point, and the stamp is in front), and
-      the table as it was, or another stamp, and builds the table from the store.
+    - The first write of a run that touches an identity gives the store a fresh stamp, in the same atomic batch or in
+      one before it. So from the first change on, the table on disk does not match: whether the run then dies or the
+      machine does, the next one finds either no change at all (a log is recovered up to some point, and the stamp is
+      in front), and the table as it was, or another stamp, and builds the table from the store.
     - The table is written when the ledger is closed, with the store's stamp, after all that it is about is durable,
       and put in its place in one step. From then on nothing is written in this run.
 
