@@ -55,8 +55,8 @@ def deliver(braze: Any, outcomes: Any) -> Iterator[Callable[..., Delivery]]:
         assert delivery.close()
 
 
-def submit_all(delivery: Delivery, requests: list[Request]) -> None:
-    for number, request in enumerate(requests, 1):
+def submit_all(delivery: Delivery, requests: list[Request], first: int = 1) -> None:
+    for number, request in enumerate(requests, first):
         delivery.submit(number, request)
 
 
@@ -182,8 +182,7 @@ def test_nobody_is_in_two_requests_in_flight(deliver: Any, outcomes: Any, braze:
     submit_all(delivery, requests[:8])
     braze.wait_for(lambda: braze.most_at_once > 1)  # or answers might come before the next request is submitted
     braze.release()
-    for number, request in enumerate(requests[8:], 9):
-        delivery.submit(number, request)
+    submit_all(delivery, requests[8:], first=9)
     delivery.finish()
     assert braze.overlaps == set()
     assert sorted(outcomes.of("accepted")) == sorted(
